@@ -3,7 +3,12 @@
 // It imports nothing of Picket's own.
 package picket
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Batch is a set of rows for one table of the workspace. It is appended as a
 // whole or not at all.
@@ -70,6 +75,20 @@ func (e Entity) Address() string {
 	return e.Properties["Address"]
 }
 
+// Key returns a text that two entities share exactly when they are the same:
+// of one kind, with the same identifiers.
+func (e Entity) Key() string {
+	var b strings.Builder
+	b.WriteString(e.Kind)
+	for _, k := range slices.Sorted(maps.Keys(e.Properties)) {
+		b.WriteByte(0)
+		b.WriteString(k)
+		b.WriteByte(0)
+		b.WriteString(e.Properties[k])
+	}
+	return b.String()
+}
+
 // An Alert is what one run of an analytics rule found.
 type Alert struct {
 	ID          string // SystemAlertId, a GUID; stable over retries of the same run
@@ -88,6 +107,7 @@ type Alert struct {
 	Rows        int // result rows behind the alert
 	Entities    []Entity
 	Custom      map[string][]string // custom details
+	Properties  map[string]string   // properties set from columns (alertDynamicProperties): AlertLink, ProviderName, …
 
 	Grouping Grouping
 }

@@ -55,15 +55,17 @@ func (r *reader) parse(data []byte) ast.Node {
 			docs = append(docs, d)
 		}
 	}
-	if len(docs) == 0 {
+	r.anchors = map[string]ast.Node{}
+	if len(docs) > 0 {
+		ast.Walk(r, docs[0].Body)
+	}
+	if len(docs) == 0 || r.plain(docs[0].Body) == nil {
 		r.problems = append(r.problems, picket.Problem{File: r.file, Line: 1, Column: 1, Msg: "the file is empty; expected a rule"})
 		return nil
 	}
 	if len(docs) > 1 {
 		r.problem(docs[1].Body, "a second document begins here; expected one rule to a file")
 	}
-	r.anchors = map[string]ast.Node{}
-	ast.Walk(r, docs[0].Body)
 	return r.plain(docs[0].Body)
 }
 
