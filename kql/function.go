@@ -6,15 +6,16 @@ import "fmt"
 type expr struct {
 	sql string // a complete SQL expression, in parentheses where it needs them
 	typ Type
-	lit any  // the Go value when it is a constant: bool, int64, float64, string, Ticks (int64); nil otherwise
+	lit any  // the Go value when it is a constant: bool, int64, float64, string, Ticks (int64), a Type for typeof(t); nil otherwise
 	dyn Type // for Dynamic, the element type when known from the value's making, else Unknown
 }
 
 // A function is a scalar function of KQL. Only what stands in the table can be
 // called: nothing a query names reaches SQL unless an entry here writes it.
 type function struct {
-	name string
-	sigs []sig // tried in order; the first that the arguments fit is taken
+	name   string
+	window bool  // needs its input's row order: the SQL is a window function over orderMark
+	sigs   []sig // tried in order; the first that the arguments fit is taken
 	// nullIn, when set, says that a NULL argument is handled by the template; otherwise too SQL's own rule holds.
 	doc string // the title of Microsoft's page where it differs from "name()"
 }
@@ -35,6 +36,10 @@ type call struct {
 	name string
 	args []expr // converted to the signature's types
 	now  Ticks  // the query's now()
+
+	names   []string          // the column name each argument implies, "" for none
+	columns []Column          // the input's columns, for pack_all(); nil where there is no input
+	column  func(Column) expr // the expression that reads a column of the input
 }
 
 // constString returns the string constant that argument i must be.
