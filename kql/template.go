@@ -11,6 +11,8 @@ import (
 //	$*        is all arguments, with commas between
 //	$2+       is the arguments from the second on, with commas between
 //
+// An argument that was not given is NULL.
+//
 // An argument that is more than a name or a constant is computed once, however
 // often the template uses it, and outside of the template's lambdas (in which
 // DuckDB allows no subquery): it is bound by a lambda around the whole. The
@@ -62,9 +64,11 @@ func substitute(tmpl string, sql []string) string {
 			b.WriteByte(c)
 			continue
 		case from < 0 || n == 2:
-			b.WriteString(strings.Join(sql[max(from, 0):], ", "))
-		default:
+			b.WriteString(strings.Join(sql[min(max(from, 0), len(sql)):], ", "))
+		case from < len(sql):
 			b.WriteString(sql[from])
+		default:
+			b.WriteString("NULL")
 		}
 		i += n
 	}
@@ -105,13 +109,4 @@ func countUses(tmpl string, n int) (uses []int, inLambda bool) {
 		}
 	}
 	return uses, strings.Contains(tmpl, "lambda ")
-}
-
-// quote returns s as an SQL string constant.
-func quote(s string) string {
-	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if strings.Contains(s, "\x00") { // SQL text ends at a NUL
-		q = "(" + strings.ReplaceAll(q, "\x00", "' || chr(0) || '") + ")"
-	}
-	return q
 }
