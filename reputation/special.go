@@ -62,14 +62,14 @@ var specialV6 = [...]special{
 	{"::/96", "IPv4-compatible, deprecated", "RFC 4291", false},
 	{"::/128", "unspecified", "RFC 4291", false},
 	{"::1/128", "loopback", "RFC 4291", false},
-	{"::ffff:0:0/96", "IPv4-mapped", "RFC 4291", false},
+	{"::ffff:0:0/96", "IPv4-mapped", "RFC 4291", true}, // never seen: unmapped, the IPv4 decides
 	{"::ffff:0:0:0/96", "IPv4-translated", "RFC 2765", false},
 	{"64:ff9b::/96", "NAT64", "RFC 6052", true},
 	{"64:ff9b:1::/48", "local-use NAT64", "RFC 8215", false},
 	{"100::/64", "discard-only", "RFC 6666", false},
 	{"100:0:0:1::/64", "IPv6 dummy prefix", "RFC 9780", false},
 	{"2001::/23", "IETF protocol assignments", "RFC 2928", false},
-	{"2001::/32", "Teredo", "RFC 4380", true}, // N/A: the client's IPv4 decides
+	{"2001::/32", "Teredo", "RFC 4380", true}, // N/A in the registry: the client's IPv4 decides
 	{"2001:1::1/128", "Port Control Protocol anycast", "RFC 7723", true},
 	{"2001:1::2/128", "TURN anycast", "RFC 8155", true},
 	{"2001:1::3/128", "DNS-SD registration anycast", "RFC 9665", true},
@@ -80,7 +80,7 @@ var specialV6 = [...]special{
 	{"2001:20::/28", "ORCHIDv2", "RFC 7343", true},
 	{"2001:30::/28", "drone remote identification", "RFC 9374", true},
 	{"2001:db8::/32", "documentation", "RFC 3849", false},
-	{"2002::/16", "6to4", "RFC 3056", true}, // N/A: the router's IPv4 decides
+	{"2002::/16", "6to4", "RFC 3056", true}, // likewise, the router's
 	{"2620:4f:8000::/48", "AS112 direct delegation", "RFC 7534", true},
 	{"3fff::/20", "documentation", "RFC 9637", false},
 	{"5f00::/16", "segment routing identifiers", "RFC 9602", false},
@@ -99,9 +99,10 @@ func (s special) reason() string {
 }
 
 // embedded returns the IPv4 address inside an IPv6 address that stands for it:
-// IPv4-mapped and IPv4-translated, NAT64 with the well-known prefix (RFC 6052
-// section 2.2), 6to4 (RFC 3056 section 2: the site's router) and Teredo
-// (RFC 4380 section 4: the client, its bits inverted). kind names the form.
+// NAT64 with the well-known prefix (RFC 6052 section 2.2), 6to4 (RFC 3056
+// section 2: the site's router), Teredo (RFC 4380 section 4: the client, its
+// bits inverted) and IPv4-translated. kind names the form. IPv4-mapped ones are
+// not among them: netip unmaps those.
 func embedded(a netip.Addr) (v4 netip.Addr, kind string, ok bool) {
 	if !a.Is6() {
 		return netip.Addr{}, "", false
@@ -109,8 +110,6 @@ func embedded(a netip.Addr) (v4 netip.Addr, kind string, ok bool) {
 	b := a.As16()
 	last := netip.AddrFrom4([4]byte(b[12:]))
 	switch {
-	case a.Is4In6():
-		return last, "IPv4-mapped", true
 	case b[0] == 0x20 && b[1] == 0x02:
 		return netip.AddrFrom4([4]byte(b[2:6])), "6to4", true
 	case b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0:
