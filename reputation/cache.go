@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,7 +88,7 @@ func NewCache(db *state.DB, next http.RoundTripper, o CacheOptions) *Cache {
 
 // RoundTrip implements [http.RoundTripper].
 func (c *Cache) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(req.URL.Path, "/GetIPReputation") {
+	if !strings.HasSuffix(strings.ToLower(strings.TrimRight(req.URL.Path, "/")), "/getipreputation") {
 		return c.next.RoundTrip(req)
 	}
 	if req.Body != nil {
@@ -118,24 +119,23 @@ type answer struct {
 // answer finds the kept answer, or has the call sent and keeps what it brings.
 func (c *Cache) answer(req *http.Request, base string, ip netip.Addr) (*http.Response, error) {
 	id := req.Header.Get(requestIDHeader)
-	kept, ok, err := c.db.CachedAnswer(req.Context(), base, ip)
+	a, ok, err := c.kept(req.Context(), base, ip, id)
 	if err != nil {
 		return nil, err
 	}
-	now := c.o.Now()
-	paid := id != "" && kept.RequestID == id
-	if ok && (paid || now.Before(kept.Expires)) {
-		a := answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: kept.Body}
-		age := max(0, int64(now.Sub(kept.Stored)/time.Second))
-		a.header.Set("Age", strconv.FormatInt(age, 10))
-		return a.response(req, !paid), nil
+	if ok {
+		return a.response(req, id == "" || a.requestID != id), nil
 	}
-
 	sent := false
 	flight := strings.Join([]string{base, ip.String(), req.Header.Get("x-api-key")}, "\n")
 	arrived := c.flights.DoChan(flight, func() (any, error) {
+		// An earlier flight may have landed since.
+		ctx := context.WithoutCancel(req.Context())
+		if a, ok, err := c.kept(ctx, base, ip, id); ok || err != nil {
+			return a, err
+		}
 		sent = true
-		return c.send(req, base, ip)
+		return c.send(ctx, req, base, ip)
 	})
 	select {
 	case <-req.Context().Done():
@@ -149,10 +149,23 @@ func (c *Cache) answer(req *http.Request, base string, ip netip.Addr) (*http.Res
 	}
 }
 
+// kept returns the answer that is kept for an address, if it is still good or
+// was paid for by the request with this id.
+func (c *Cache) kept(ctx context.Context, base string, ip netip.Addr, id string) (answer, bool, error) {
+	k, ok, err := c.db.CachedAnswer(ctx, base, ip)
+	now := c.o.Now()
+	if err != nil || !ok || !now.Before(k.Expires) && (id == "" || k.RequestID != id) {
+		return answer{}, false, err
+	}
+	age := max(0, int64(now.Sub(k.Stored)/time.Second))
+	header := http.Header{"Content-Type": {"application/json"}, "Age": {strconv.FormatInt(age, 10)}}
+	return answer{status: http.StatusOK, header: header, body: k.Body, requestID: k.RequestID}, true, nil
+}
+
 // send makes the call. It goes on when its caller leaves: others may wait for
 // it, and what it costs is spent.
-func (c *Cache) send(req *http.Request, base string, ip netip.Addr) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), c.o.Timeout)
+func (c *Cache) send(ctx context.Context, req *http.Request, base string, ip netip.Addr) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	out := req.Clone(ctx)
 	out.Body = nil
@@ -212,12 +225,12 @@ func labelsOf(body []byte, ip netip.Addr) (int, error) {
 // response makes the answer one for req. hit says that req cost nothing.
 func (a answer) response(req *http.Request, hit bool) *http.Response {
 	header := a.header.Clone()
-	header.Set("X-Cache", "MISS")
 	if hit {
 		header.Set("X-Cache", "HIT")
-		if header.Get("Age") == "" {
-			header.Set("Age", "0")
-		}
+		header.Set("Age", cmp.Or(header.Get("Age"), "0"))
+	} else {
+		header.Set("X-Cache", "MISS")
+		header.Del("Age")
 	}
 	// The body is whole and plain here, however it travelled.
 	header.Del("Transfer-Encoding")

@@ -34,15 +34,21 @@ func ParseIPQuery(rawQuery string) (netip.Addr, error) {
 	if len(value) > 256 {
 		return netip.Addr{}, errNoAddress
 	}
-	if v, err := url.QueryUnescape(value); err == nil {
-		value = v
+	if decoded, err := url.QueryUnescape(value); err == nil {
+		if a, err := parseForgiving(decoded); err == nil {
+			return a, nil
+		}
 	}
-	value = strings.TrimSpace(value)
-	bracketed := strings.HasPrefix(value, "[") && strings.HasSuffix(value, "]")
+	return parseForgiving(value)
+}
+
+func parseForgiving(text string) (netip.Addr, error) {
+	text = strings.TrimSpace(text)
+	bracketed := strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
 	if bracketed {
-		value = value[1 : len(value)-1]
+		text = text[1 : len(text)-1]
 	}
-	a, err := netip.ParseAddr(value)
+	a, err := netip.ParseAddr(text)
 	if err != nil || bracketed && !a.Is6() {
 		return netip.Addr{}, errNoAddress
 	}
