@@ -88,7 +88,8 @@ type SortOp struct {
 // TakeOp is take N / limit N.
 type TakeOp struct {
 	pos
-	N Expr
+	N     Expr
+	Hints []*Hint
 }
 
 // TopOp is top N by Keys.
@@ -102,7 +103,8 @@ type TopOp struct {
 // DistinctOp is distinct a, b or distinct *.
 type DistinctOp struct {
 	pos
-	Cols []Expr
+	Hints []*Hint
+	Cols  []Expr
 }
 
 // SummarizeOp is summarize Aggs by Groups.
@@ -114,8 +116,11 @@ type SummarizeOp struct {
 	HasBy  bool
 }
 
-// CountOp is count.
-type CountOp struct{ pos }
+// CountOp is count [as Name].
+type CountOp struct {
+	pos
+	As *Name // nil when not given
+}
 
 // JoinOp is join [kind=…] (Right) on Keys, and lookup when Lookup is set.
 type JoinOp struct {
@@ -170,7 +175,7 @@ type MvApplyOp struct {
 	Items []*MvItem
 	Limit Expr
 	On    []Op // operators of the subquery, applied to the expanded rows
-	OnX   Expr // the subquery as written
+	OnX   Expr // the subquery as written: a *Pipe whose Source is nil
 }
 
 // ParseOp is parse / parse-where [kind=…] X with pattern.
@@ -193,14 +198,15 @@ type ParseKvOp struct {
 // SampleOp is sample N, or sample-distinct N of X.
 type SampleOp struct {
 	pos
-	N  Expr
-	Of Expr // nil for sample
+	Hints []*Hint
+	N     Expr
+	Of    Expr // nil for sample
 }
 
 // TopHittersOp is top-hitters N of X by Y.
 type TopHittersOp struct {
 	pos
-	N, Of, By Expr
+	N, Of, By Expr // By is nil when not given
 }
 
 // TopNestedOp is top-nested N of X with others=… by Agg, …, one clause a level.
@@ -274,10 +280,10 @@ type FindOp struct {
 	Hints    []*Hint
 	Tables   []Expr
 	Pred     Expr
-	Project  []Expr
+	Project  []Expr // names, typed names, calls of pack_all()
 	Away     []Expr
-	Smart    bool
-	PackRest bool
+	Smart    bool // project-smart
+	PackRest bool // project …, pack(*)
 }
 
 // PartitionOp is partition [hint] by X (subquery) or { query }.
@@ -312,7 +318,8 @@ type ScanStep struct {
 // SerializeOp is serialize [Name = X, …].
 type SerializeOp struct {
 	pos
-	Cols []Expr
+	Hints []*Hint
+	Cols  []Expr
 }
 
 // RenderOp is render kind [with (props)]. It does not change rows.
@@ -348,6 +355,7 @@ type ForkOp struct {
 // ReduceOp is reduce by X [with threshold=…].
 type ReduceOp struct {
 	pos
+	Hints []*Hint
 	By    Expr
 	Props []*NamedExpr
 }
@@ -357,6 +365,7 @@ type ReduceOp struct {
 type UnsupportedOp struct {
 	pos
 	Name string
+	Text string // the operator as written, its name included
 }
 
 // BadOp stands for an operator that could not be parsed.

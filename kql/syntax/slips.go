@@ -1,0 +1,225 @@
+package syntax
+
+import "strings"
+
+// illegal fails because of text that is no token.
+func (p *parser) illegal() {
+	s := p.span()
+	t := p.text(p.pos)
+	switch {
+	case t == "&&":
+		p.fail(s, CodeText, "use 'and'", "'&&' is not an operator of KQL")
+	case t == "||":
+		p.fail(s, CodeText, "use 'or'", "'||' is not an operator of KQL")
+	case t == "!":
+		p.fail(s, CodeText, "negate with not(…)", "'!' is not an operator of KQL")
+	case t[0] == '!':
+		p.fail(s, CodeText, bangHint(t), "'"+clip(t, 30)+"' is not an operator of KQL")
+	case stringPrefix(t) > 0:
+		p.badString(s, t)
+	case t == "`" || t == "~":
+		p.fail(s, CodeText, "", "'"+t+"' does not belong here")
+	case isDigit(t[0]):
+		p.fail(s, CodeText, "timespans end in d, h, m, s, ms, microsecond or tick", "'"+clip(t, 30)+"' is neither a number nor a timespan")
+	case strings.IndexByte(t, '(') > 0:
+		p.fail(s, CodeText, "close it on the same line", "the literal "+clip(t, 30)+" is not closed")
+	default:
+		p.fail(s, CodeText, "", "the character "+Quote(clean(t))+" has no meaning in KQL")
+	}
+}
+
+func bangHint(t string) string {
+	if best := nearest(t, negatedNames[:]); best != "" {
+		return "did you mean '" + best + "'?"
+	}
+	return "negate with not(…)"
+}
+
+var negatedNames = [...]string{"!has", "!has_cs", "!hasprefix", "!hasprefix_cs", "!hassuffix", "!hassuffix_cs",
+	"!contains", "!contains_cs", "!startswith", "!startswith_cs", "!endswith", "!endswith_cs", "!in", "!in~", "!between"}
+
+// badString fails because of a string literal t that is not well formed.
+func (p *parser) badString(s Span, t string) {
+	n := stringPrefix(t)
+	prefix := t[:n]
+	quote := prefix[n-1:]
+	if quote == "`" || quote == "~" {
+		p.fail(Span{s.Start, s.Start + n}, CodeText, "", "the string is not closed: expected "+strings.Repeat(quote, 3)+" before the end of the query")
+		return
+	}
+	if !strings.Contains(prefix, "@") {
+		for i := n; i < len(t); i++ {
+			if t[i] != '\\' {
+				continue
+			}
+			k := escapeLen(t[i:])
+			if k == 0 {
+				end := min(len(t), i+2)
+				for end < len(t) && t[end]&0xc0 == 0x80 {
+					end++
+				}
+				p.fail(Span{s.Start + i, s.Start + end}, CodeText,
+					`write \\ for a backslash, or use a verbatim string: @"…"`, "'"+clean(t[i:end])+"' is not an escape sequence")
+				return
+			}
+			i += k - 1
+		}
+	}
+	p.fail(Span{s.Start, s.Start + n}, CodeText, "a string over several lines is written ```…```",
+		"the string is not closed: expected "+quote+" before the end of the line")
+}
+
+// unexpected fails because the current token cannot follow an operator.
+func (p *parser) unexpected() {
+	switch p.kind() {
+	case RPAREN, RBRACKET, RBRACE:
+		p.fail(p.span(), CodeBracket, "", "'"+p.text(p.pos)+"' was never opened")
+	case COMMA:
+		p.expected("'|' or the end of the query")
+	default:
+		p.expected("an operator such as '==' or '|'")
+	}
+}
+
+// hint returns advice for a token that was not expected, or "".
+func (p *parser) hint() string {
+	t := p.text(p.pos)
+	switch p.kind() {
+	case ASSIGN:
+		if p.pos > 0 && Kind(p.toks[p.pos-1].kind) == EQ {
+			return "'==' compares; there is no '==='"
+		}
+		return "'==' compares; '=' only gives a name"
+	case IDENT:
+		return p.wordHint(t)
+	case EQ:
+		if p.pos > 1 && p.wordAt(p.pos-2, "let") {
+			return "let uses a single '='"
+		}
+	}
+	return ""
+}
+
+func (p *parser) wordHint(t string) string {
+	switch low := strings.ToLower(t); low {
+	case "and", "or", "by", "on", "in", "has", "contains", "startswith", "endswith", "between", "where", "with", "asc", "desc":
+		if t != low {
+			return "KQL's words are lower case: '" + low + "'"
+		}
+	case "like":
+		return "use contains, startswith, endswith or matches regex"
+	case "is":
+		return "use isnull(), isempty(), isnotnull() or isnotempty()"
+	case "not":
+		if p.wordAt(p.pos+1, "in") {
+			return "write '!in'"
+		}
+		return "negate with not(…), or with an operator such as '!has'"
+	case "from":
+		if p.wordAt(p.pos-2, "SELECT") || p.wordAt(p.pos-2, "select") {
+			return sqlHint
+		}
+	case "group":
+		return "use 'summarize … by …'"
+	case "having":
+		return "use '| where …' after summarize"
+	case "regex":
+		return "write 'matches regex'"
+	}
+	if p.pos > 0 {
+		switch prev := p.text(p.pos - 1); prev {
+		case "SELECT", "select", "Select":
+			return sqlHint
+		}
+	}
+	return ""
+}
+
+const sqlHint = "this looks like SQL; in KQL the table comes first: Table | where … | project …"
+
+// operatorHint returns what to write instead of an operator KQL does not have.
+func operatorHint(name string) string {
+	switch low := strings.ToLower(name); low {
+	case "select", "fields", "columns", "keep", "table":
+		return "use 'project'"
+	case "group", "stats", "aggregate", "groupby", "group-by":
+		return "use 'summarize … by …'"
+	case "having", "search-in":
+		return "use 'where'"
+	case "head", "first", "tail":
+		return "use 'take' or 'top … by …'"
+	case "orderby", "order-by", "sortby", "sort-by":
+		return "use 'sort by'"
+	case "dedup", "unique", "uniq":
+		return "use 'distinct' or 'summarize arg_max(…)'"
+	case "rename":
+		return "use 'project-rename New = Old'"
+	case "drop", "remove", "delete", "exclude":
+		return "use 'project-away'"
+	case "eval", "let", "set", "add":
+		return "use 'extend'"
+	case "rex", "grok", "extract":
+		return "use 'parse', or 'extend' with extract()"
+	case "append", "concat":
+		return "use 'union'"
+	case "explode", "unnest", "mv_expand", "expand":
+		return "use 'mv-expand'"
+	case "and", "or":
+		return "conditions are joined inside one 'where'"
+	default:
+		if low != name && isOperator(low) {
+			return "KQL's words are lower case: '" + low + "'"
+		}
+		if alt := strings.ReplaceAll(low, "_", "-"); isOperator(alt) {
+			return "did you mean '" + alt + "'?"
+		}
+		if best := nearest(low, operatorNames[:]); best != "" {
+			return "did you mean '" + best + "'?"
+		}
+	}
+	return ""
+}
+
+var operatorNames = [...]string{"where", "extend", "project", "project-away", "project-keep", "project-rename", "project-reorder",
+	"sort", "order", "take", "limit", "top", "distinct", "summarize", "count", "join", "lookup", "union", "print", "range",
+	"mv-expand", "mv-apply", "parse", "parse-where", "parse-kv", "sample", "sample-distinct", "top-hitters", "top-nested",
+	"make-series", "evaluate", "invoke", "as", "search", "find", "partition", "scan", "serialize", "render", "getschema",
+	"consume", "facet", "fork", "reduce", "filter"}
+
+// nearest returns the name that w may have been meant for, or "".
+func nearest(w string, names []string) string {
+	best, least := "", max(1, min(3, len(w)/3))+1
+	if len(w) > 40 {
+		return ""
+	}
+	for _, n := range names {
+		if d := distance(w, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, remove, change or swap with
+// their neighbour to make b of a.
+func distance(a, b string) int {
+	two, one, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		one[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(row[j-1]+1, one[j]+1, one[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], two[j-2]+1)
+			}
+		}
+		two, one, row = one, row, two
+	}
+	return one[len(b)]
+}
