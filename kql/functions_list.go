@@ -85,8 +85,8 @@ func typeOf(i int) func([]expr) Type {
 	return func(args []expr) Type { return args[i].typ }
 }
 
-// asText returns args with each turned into its text, as tostring() does.
-func asText(args []expr) []expr {
+// textArgs returns args with each turned into its text, as tostring() does.
+func textArgs(args []expr) []expr {
 	out := make([]expr, len(args))
 	for i, a := range args {
 		out[i] = textOf(a)
@@ -98,6 +98,6 @@ func asText(args []expr) []expr {
 // text and expands the template.
 func textTpl(result Type, sql string, n int) sig {
 	return low(result, func(c *call) (string, error) {
-		return expand(sql, asText(c.args)), nil
+		return expand(sql, textArgs(c.args)), nil
 	}, make([]Type, n)...)
 }

@@ -14,7 +14,7 @@ func stringFunctions() []function {
 		fn("string_size", tpl(Long, "strlen($1)", String)),
 		fn("strcat", low(String, lowerStrcat, Unknown).more(1)),
 		fn("strcat_delim", low(String, func(c *call) (string, error) {
-			return expand("concat_ws($*)", asText(c.args)), nil
+			return expand("concat_ws($*)", textArgs(c.args)), nil
 		}, String, Unknown).more(2)),
 		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]'), lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
 		fn("strrep",
@@ -78,7 +78,7 @@ func emptySigs(not, null string) []sig {
 }
 
 func lowerStrcat(c *call) (string, error) {
-	args := asText(c.args)
+	args := textArgs(c.args)
 	if len(args) == 1 {
 		return args[0].sql, nil
 	}
@@ -108,7 +108,7 @@ func lowerSubstring(c *call) (string, error) {
 
 // lowerIndexOf lowers indexof(text, lookup[, start[, length[, occurrence]]]).
 func lowerIndexOf(c *call) (string, error) {
-	args := append(asText(c.args[:2]), c.args[2:]...)
+	args := append(textArgs(c.args[:2]), c.args[2:]...)
 	if len(args) == 2 {
 		return expand("(strpos($1, $2) - 1)", args), nil
 	}
