@@ -67,6 +67,9 @@ type call struct {
 	names   []string          // the column name each argument implies, "" for none
 	columns []Column          // the input's columns, for pack_all(); nil where there is no input
 	column  func(Column) expr // the expression that reads a column of the input
+	// hoist evaluates SQL, which may hold window functions, in a step before this
+	// one and returns the name of the column that holds it; nil where no rows are.
+	hoist func(sql string) string
 }
 
 // constString returns the string constant that argument i must be.
