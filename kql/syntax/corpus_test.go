@@ -51,6 +51,8 @@ func TestCorpus(t *testing.T) {
 					bad++
 					t.Errorf("%s (skip %q)\n%s", c.ID, c.Skip, ds.Render(c.Query))
 				}
+				checkTree(t, c.Query)
+				checkPrint(t, c.Query)
 			}
 			t.Logf("%d of %d parse", len(cases)-bad, len(cases))
 		})

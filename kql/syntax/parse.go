@@ -39,6 +39,7 @@ type parser struct {
 	toks  []token
 	pos   int
 	last  int // end of the last token taken
+	reach int // where the last missing node stands
 	diags Diagnostics
 
 	failed  bool
@@ -72,7 +73,7 @@ func (p *parser) text(i int) string {
 }
 
 func (p *parser) wordAt(i int, w string) bool {
-	return i < len(p.toks) && Kind(p.toks[i].kind) == IDENT && p.text(i) == w
+	return i >= 0 && i < len(p.toks) && Kind(p.toks[i].kind) == IDENT && p.text(i) == w
 }
 
 // adjacent reports whether nothing stands between tokens i-1 and i.
@@ -91,7 +92,7 @@ func (p *parser) next() {
 
 // from returns the place from start to the end of the last token taken.
 func (p *parser) from(start int) pos {
-	return pos{Span{start, max(start, p.last)}}
+	return pos{Span{start, max(start, p.last, p.reach)}}
 }
 
 // accept takes the current token when it is of kind k.

@@ -2,12 +2,10 @@ package syntax
 
 import "strings"
 
-// here is an empty place before the current token.
+// here is an empty place before the current token, for what is missing there.
 func (p *parser) here() pos {
-	if p.is(EOF) {
-		return pos{Span{p.last, p.last}}
-	}
-	return pos{Span{p.start(), p.start()}}
+	p.reach = p.start()
+	return pos{Span{p.reach, p.reach}}
 }
 
 func (p *parser) bad() Expr {

@@ -75,6 +75,9 @@ func (p *parser) stmt() Stmt {
 			return p.restrict(start)
 		}
 	}
+	if p.sqlAhead() {
+		p.fail(p.span(), CodeExpected, sqlHint, "expected a query, found '"+p.text(p.pos)+"'")
+	}
 	x := p.tabular()
 	return &ExprStmt{p.from(start), x}
 }
