@@ -27,9 +27,14 @@ func convertFunctions() []function {
 			}, Unknown)),
 		fn("gettype", low(String, lowerGetType, Unknown)),
 		fn("tohex",
-			tpl(String, "coalesce(lpad(hex($1), greatest(coalesce($2, 0)::INTEGER, length(hex($1))::INTEGER), '0').lower(), '')", Int, Long).from(1),
-			tpl(String, "coalesce(lpad(hex($1), greatest(coalesce($2, 0)::INTEGER, length(hex($1))::INTEGER), '0').lower(), '')", Long, Long).from(1)),
+			tpl(String, toHex("($1::BIGINT & 4294967295)"), Int, Long).from(1),
+			tpl(String, toHex("$1"), Long, Long).from(1)),
 	}
+}
+
+// toHex writes a number in hexadecimal digits, at least $2 of them.
+func toHex(n string) string {
+	return "coalesce(lower(lpad(hex(" + n + "), greatest(coalesce($2, 0), length(hex(" + n + ")))::INTEGER, '0')), '')"
 }
 
 // parseJSON is the template of parse_json(): text that is no JSON is itself the
@@ -147,7 +152,7 @@ THEN epoch_us(TRY_CAST($1 AS TIMESTAMPTZ))
 ELSE epoch_us(coalesce(TRY_CAST(replace(trim($1), '/', '-') AS TIMESTAMP),
 try_strptime(regexp_replace(trim($1), ' (GMT|UTC)$', ''), ['%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M:%S.%f %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S.%f', '%m/%d/%Y %H:%M', '%m/%d/%Y',
 '%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%M', '%Y-%m', '%Y%m%d', '%Y-%m-%dT%H', '%Y-%m-%d %I:%M:%S %p',
-'%a, %d %b %Y %H:%M:%S', '%A, %d-%b-%y %H:%M:%S', '%a %b %d %H:%M:%S %Y', '%d %b %Y %H:%M:%S', '%d %b %y %H:%M:%S', '%d %b %y %H:%M', '%d-%b-%Y %H:%M:%S', '%d %b %Y', '%d-%b-%Y',
+'%a, %d %b %y %H:%M:%S', '%a, %d %b %Y %H:%M:%S', '%A, %d-%b-%y %H:%M:%S', '%a %b %d %H:%M:%S %Y', '%d %b %y %H:%M:%S', '%d %b %y %H:%M', '%d %b %Y %H:%M:%S', '%d %b %Y %H:%M', '%d-%b-%Y %H:%M:%S', '%d %b %Y', '%d-%b-%Y',
 '%b %d %Y', '%b %d, %Y', '%B %d, %Y', '%d %B %Y', '%b %d %Y %I:%M:%S %p', '%b %d, %Y %I:%M:%S %p', '%d/%b/%Y:%H:%M:%S'])))
 END * 10 + coalesce(TRY_CAST(regexp_extract($1, ':[0-9]{2}[.][0-9]{6}([0-9])', 1) AS BIGINT), 0) + 621355968000000000`), " ")
 

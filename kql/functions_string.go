@@ -126,8 +126,9 @@ lambda "$i": substring($1, "$i" + 1, length($2)) = $2)[$5], -1))[1]`, args), nil
 // replaceStrings replaces each lookup in turn; what one of them wrote is not
 // seen by the next: first by a private character each, then by the texts.
 const replaceStrings = `list_transform([{l: json_extract_string($2, '$[*]'), r: json_extract_string($3, '$[*]')}], lambda "$p":
-list_reduce(range(1, least(len("$p".l), len("$p".r)) + 1), lambda "$t", "$i": replace("$t", chr(983040 + "$i"::INTEGER), coalesce("$p".r["$i"], '')),
-list_reduce(range(1, least(len("$p".l), len("$p".r)) + 1), lambda "$t", "$i": replace("$t", "$p".l["$i"], chr(983040 + "$i"::INTEGER)), $1)))[1]`
+list_transform([list_transform(range(1, least(len("$p".l), len("$p".r)) + 1), lambda "$i": {t: '', i: "$i"})], lambda "$n":
+list_reduce("$n", lambda "$a", "$b": {t: replace("$a".t, chr(983040 + "$b".i::INTEGER), coalesce("$p".r["$b".i], '')), i: 0},
+list_reduce("$n", lambda "$a", "$b": {t: replace("$a".t, "$p".l["$b".i], chr(983040 + "$b".i::INTEGER)), i: 0}, {t: $1, i: 0::BIGINT})).t)[1])[1]`
 
 // lowerCountOf lowers countof(text, search[, kind]): plain occurrences may
 // overlap, matches of a regular expression do not.
