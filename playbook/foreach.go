@@ -28,6 +28,8 @@ type activeLoop struct {
 	base  *variables    // as they were before the loop
 	slots chan struct{} // one for each iteration that may run now
 
+	results []any // for result(); only foreach's own goroutine uses it
+
 	mu     sync.Mutex
 	merged int           // iterations whose changes are in frame.vars
 	moved  chan struct{} // closed when merged grows
@@ -75,6 +77,7 @@ func (f *frame) foreach(a *action, s *loop) (*outcome, error) {
 			}
 		}
 	}
+	f.looped[a] = l.results
 	sum := &outcome{Status: Succeeded, Code: "OK", Outputs: o.Outputs}
 	if failed > 0 {
 		sum = fail("ActionFailed", fmt.Sprintf("%d of %d iterations failed; %s", failed, len(items), first))
@@ -110,7 +113,7 @@ func (l *activeLoop) collect(ctx dbos.Context, h dbos.WorkflowHandle[string], i 
 	}
 	if l.at.resultUsed {
 		results, _ := f.mask.unseal(path(v, "results")).([]any)
-		f.looped[l.at] = append(f.looped[l.at], results...)
+		l.results = append(l.results, results...)
 	}
 	l.mu.Lock()
 	l.merged = i + 1

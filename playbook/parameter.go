@@ -70,10 +70,34 @@ func hideParameter(m *mask, name string, v any) {
 	}
 }
 
-// plain turns a Go value into a value of the expression language.
+// plain turns a Go value into a value of the expression language, secrets in
+// clear.
 func plain(v any) (any, error) {
-	if s, ok := v.(string); ok {
-		return s, nil
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case picket.Secret:
+		return v.Reveal(), nil
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			n, err := plain(x)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = n
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			n, err := plain(x)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = n
+		}
+		return out, nil
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
