@@ -49,14 +49,19 @@ func (c *call) argName(i int) string {
 	return ""
 }
 
-// lowered returns c by signature s.
+// lowered returns a call of an aggregate by signature s. An aggregate's argument
+// is not bound by a lambda, inside of which no aggregate can stand.
 func (s *sig) lowered(c *call) (expr, error) {
 	e := expr{typ: s.result}
 	if s.result == Unknown && s.resultOf != nil {
 		e.typ = s.resultOf(c.args)
 	}
 	if s.lower == nil {
-		e.sql = expand(s.sql, c.args)
+		sql := make([]string, len(c.args))
+		for i, a := range c.args {
+			sql[i] = a.sql
+		}
+		e.sql = substitute(s.sql, sql)
 		return e, nil
 	}
 	var err error

@@ -82,16 +82,7 @@ func fromDynamic(e expr, t Type) expr {
 // ticksFromText is the SQL that reads a datetime or timespan written as text,
 // NULL when it is none.
 func ticksFromText(text string, t Type) string {
-	name := "todatetime"
-	if t == TimeSpan {
-		name = "totimespan"
-	}
-	if f, ok := lookupScalar(name); ok {
-		if e, err := f.apply([]expr{{sql: "coalesce(" + text + ", '')", typ: String}}, 0); err == nil {
-			return e.sql
-		}
-	}
-	return "NULL::BIGINT"
+	return fromText(expr{sql: text}, t)
 }
 
 // toDynamic converts a scalar to a dynamic value. Datetimes, timespans and
@@ -115,12 +106,9 @@ func toDynamic(e expr) expr {
 // 2024-01-01T00:00:00.0000000Z and [-][d.]hh:mm:ss[.fffffff]; NULL for null.
 func ticksText(sql string, t Type) string {
 	if t == DateTime {
-		return "(strftime(make_timestamp((" + sql + " - 621355968000000000) // 10), '%Y-%m-%dT%H:%M:%S.') || lpad((" + sql + " % 10000000)::VARCHAR, 7, '0') || 'Z')"
+		return expand("(strftime(make_timestamp(($1 - 621355968000000000) // 10), '%Y-%m-%dT%H:%M:%S.') || lpad(($1 % 10000000)::VARCHAR, 7, '0') || 'Z')", []expr{{sql: sql}})
 	}
-	a := "abs(" + sql + ")"
-	return "(CASE WHEN " + sql + " < 0 THEN '-' ELSE '' END" +
-		" || CASE WHEN " + a + " >= 864000000000 THEN (" + a + " // 864000000000)::VARCHAR || '.' ELSE '' END" +
-		" || lpad((" + a + " // 36000000000 % 24)::VARCHAR, 2, '0') || ':' || lpad((" + a + " // 600000000 % 60)::VARCHAR, 2, '0')" +
-		" || ':' || lpad((" + a + " // 10000000 % 60)::VARCHAR, 2, '0')" +
-		" || CASE WHEN " + a + " % 10000000 <> 0 THEN '.' || lpad((" + a + " % 10000000)::VARCHAR, 7, '0') ELSE '' END)"
+	return expand(`(CASE WHEN $1 < 0 THEN '-' ELSE '' END || CASE WHEN abs($1) >= 864000000000 THEN (abs($1) // 864000000000)::VARCHAR || '.' ELSE '' END
+|| format('{:02d}:{:02d}:{:02d}', abs($1) // 36000000000 % 24, abs($1) // 600000000 % 60, abs($1) // 10000000 % 60)
+|| CASE WHEN $1 % 10000000 <> 0 THEN '.' || format('{:07d}', abs($1) % 10000000) ELSE '' END)`, []expr{{sql: sql}})
 }

@@ -19,7 +19,7 @@ func (b *binder) scalar(x syntax.Expr, c *ctx) expr {
 		return unknown()
 	}
 	defer b.leave()
-	e := b.scalarIn(x, c)
+	e := inParts(b.scalarIn(x, c), c.src)
 	b.size += len(e.sql) / 8
 	return e
 }

@@ -67,6 +67,9 @@ type call struct {
 	names   []string          // the column name each argument implies, "" for none
 	columns []Column          // the input's columns, for pack_all(); nil where there is no input
 	column  func(Column) expr // the expression that reads a column of the input
+	// hoist evaluates SQL, which may hold window functions, in a step before this
+	// one and returns the name of the column that holds it; nil where no rows are.
+	hoist func(sql string) string
 }
 
 // constString returns the string constant that argument i must be.
@@ -81,11 +84,16 @@ func (c *call) constString(i int) (string, error) {
 
 // apply binds args to the first signature of f that they fit and lowers the call.
 func (f *function) apply(args []expr, now Ticks) (expr, error) {
+	return f.applyIn(args, now, nil)
+}
+
+// applyIn is apply where rows are: hoist is the call's.
+func (f *function) applyIn(args []expr, now Ticks, hoist func(string) string) (expr, error) {
 	s, conv, err := f.match(args)
 	if err != nil {
 		return expr{}, err
 	}
-	c := &call{name: f.name, args: conv, now: now}
+	c := &call{name: f.name, args: conv, now: now, hoist: hoist}
 	out := expr{typ: s.result, window: f.window}
 	if s.result == Unknown && s.resultOf != nil {
 		out.typ = s.resultOf(conv)

@@ -45,6 +45,12 @@ func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
 
 // op binds one operator over input r.
 func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
+	if r.part != nil && !partWise(op) {
+		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
+		return nil
+	}
+	in := *r
+	r = &in // hoist may put a step before this operator
 	c := (&ctx{env: env}).row(r)
 	switch op := op.(type) {
 	case *syntax.WhereOp:

@@ -75,7 +75,10 @@ func nullLit(t Type) expr {
 	return expr{sql: "NULL::" + t.SQL(), typ: t}
 }
 
+// jsonText is the value of a dynamic constant.
+type jsonText string
+
 // dynLit is a dynamic constant given as JSON text.
 func dynLit(json string) expr {
-	return expr{sql: quoteString(json) + "::JSON", typ: Dynamic}
+	return expr{sql: quoteString(json) + "::JSON", typ: Dynamic, lit: jsonText(json)}
 }

@@ -139,7 +139,7 @@ func answerOf(p state.Profile) prowlAnswer {
 	a := prowlAnswer{
 		IP: p.IP.String(), Ttps: p.Ttps, Verdict: p.Verdict, Confidence: p.Confidence, Techniques: p.Techniques,
 		IndicatorOfIntelligence: p.IndicatorOfIntelligence, CountryCode: p.CountryCode, Asn: p.Asn, AsOrganization: p.AsOrganization,
-		FirstSeen: seen(p.FirstSeen), LastSeen: seen(p.LastSeen), Sources: p.Sources,
+		FirstSeen: prowlTime(p.FirstSeen), LastSeen: prowlTime(p.LastSeen), Sources: p.Sources,
 	}
 	if a.Ttps == nil {
 		a.Ttps = []string{}
@@ -150,8 +150,8 @@ func answerOf(p state.Profile) prowlAnswer {
 	return a
 }
 
-// seen is a time as RFC 3339, or "" for none.
-func seen(t time.Time) string {
+// prowlTime is a time as RFC 3339, or "" for none.
+func prowlTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -1,8 +1,11 @@
 package syntax
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of the parser. A query beyond them gets one diagnostic, quickly.
@@ -10,7 +13,7 @@ const (
 	MaxText   = 2 << 20 // bytes of query text
 	maxDepth  = 500     // nested brackets, subqueries and signs
 	maxHeight = 20_000  // height of an expression: a chain a + b + c … counts its terms
-	maxDiags  = 100     // problems told of one query
+	maxDiags  = 100     // problems told of one query; the rest is not read
 )
 
 // Parse reads a query. It returns a tree, never nil, of everything it could
@@ -25,8 +28,25 @@ func Parse(src string) (*Query, Diagnostics) {
 		return &Query{pos: pos{Span{0, len(src)}}}, Diagnostics{d}
 	}
 	p := &parser{src: src, toks: lex(src)}
+	if i := invalidUTF8(src); i >= 0 {
+		p.report(Span{i, i + 1}, CodeText, "save the query as UTF-8", "the query is not valid UTF-8 here")
+	}
 	q := p.query()
+	slices.SortStableFunc(p.diags, func(a, b Diagnostic) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	return q, p.diags
+}
+
+// invalidUTF8 returns where the first byte of s is that is not UTF-8, or -1.
+func invalidUTF8(s string) int {
+	if utf8.ValidString(s) {
+		return -1
+	}
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return i
+		}
+	}
+	return -1
 }
 
 // parser is a recursive-descent parser over the tokens of one text.
@@ -39,9 +59,11 @@ type parser struct {
 	toks  []token
 	pos   int
 	last  int // end of the last token taken
+	reach int // where the last missing node stands
 	diags Diagnostics
 
 	failed  bool
+	stopped bool    // failed for good: a limit was reached
 	open    []int32 // indexes of the brackets the parser is inside of
 	depth   int
 	height  int // of the expression just parsed
@@ -72,7 +94,7 @@ func (p *parser) text(i int) string {
 }
 
 func (p *parser) wordAt(i int, w string) bool {
-	return i < len(p.toks) && Kind(p.toks[i].kind) == IDENT && p.text(i) == w
+	return i >= 0 && i < len(p.toks) && Kind(p.toks[i].kind) == IDENT && p.text(i) == w
 }
 
 // adjacent reports whether nothing stands between tokens i-1 and i.
@@ -91,7 +113,7 @@ func (p *parser) next() {
 
 // from returns the place from start to the end of the last token taken.
 func (p *parser) from(start int) pos {
-	return pos{Span{start, max(start, p.last)}}
+	return pos{Span{start, max(start, p.last, p.reach)}}
 }
 
 // accept takes the current token when it is of kind k.
@@ -133,6 +155,9 @@ func (p *parser) expectWord(w, what string) bool {
 // openBracket takes a bracket of kind k or fails. The result is for closeBracket.
 func (p *parser) openBracket(k Kind, what string) int {
 	i := p.pos
+	if p.is(k) && len(p.open) >= maxDepth {
+		p.tooDeep()
+	}
 	if !p.expect(k, what) {
 		return -1
 	}
@@ -145,7 +170,9 @@ func (p *parser) closeBracket(i int) {
 	if p.failed || i < 0 {
 		return // sync will find the way out
 	}
-	p.open = p.open[:len(p.open)-1]
+	for n := len(p.open); n > 0 && int(p.open[n-1]) >= i; n-- {
+		p.open = p.open[:n-1]
+	}
 	want := Kind(p.toks[i].kind + 1)
 	if p.accept(want) {
 		return
@@ -160,24 +187,33 @@ func (p *parser) closeBracket(i int) {
 	p.expected("'" + want.String() + "' or ','")
 }
 
-// enter counts a level of nesting; each call that returns true needs a leave.
+// enter counts a level of nesting that has no bracket; each call that returns
+// true needs a leave.
 func (p *parser) enter() bool {
 	if p.depth >= maxDepth {
-		p.limit(fmt.Sprintf("the query is nested too deeply: more than %d levels", maxDepth))
+		p.tooDeep()
 		return false
 	}
 	p.depth++
 	return true
 }
 
+func (p *parser) tooDeep() {
+	p.limit(fmt.Sprintf("the query is nested too deeply: more than %d levels", maxDepth))
+}
+
 func (p *parser) leave() { p.depth-- }
 
-// limit gives up the rest of the text.
+// limit fails for good because of a limit.
 func (p *parser) limit(msg string) {
 	p.fail(p.span(), CodeLimit, "split the query with let statements", msg)
+	p.stop()
+}
+
+// stop gives up: nothing more is read or told.
+func (p *parser) stop() {
 	p.pos = len(p.toks) - 1
-	p.open = p.open[:0]
-	p.depth = 1 << 20 // silences what follows
+	p.failed, p.stopped = true, true
 }
 
 // span returns the place of the current token.
@@ -196,10 +232,13 @@ func (p *parser) fail(s Span, code, hint, msg string) {
 
 // report records a diagnostic after which parsing goes on undisturbed.
 func (p *parser) report(s Span, code, hint, msg string) {
-	if p.failed || p.depth >= 1<<20 || len(p.diags) >= maxDiags {
+	if p.failed {
 		return
 	}
 	p.diags = append(p.diags, Diagnostic{Span: s, Code: code, Msg: msg, Hint: hint})
+	if len(p.diags) == maxDiags {
+		p.stop()
+	}
 }
 
 // expected fails because the current token is not what.
@@ -245,6 +284,9 @@ func firstLine(s string) string {
 // and skips to the next place where a pipeline of that level can go on. stmt
 // makes it skip pipe signs too.
 func (p *parser) sync(level int, stmt bool) {
+	if p.stopped {
+		return
+	}
 	p.failed = false
 	level = min(level, len(p.open))
 	for _, o := range p.open[level:] {

@@ -109,10 +109,9 @@ func (p *parser) dynamic() Expr {
 
 // json reads a value inside a dynamic literal; null is a nil Expr.
 func (p *parser) json() Expr {
-	if p.failed || !p.enter() {
+	if p.failed {
 		return p.bad()
 	}
-	defer p.leave()
 	start := p.start()
 	switch p.kind() {
 	case INT, REAL, TIMESPAN, STRING:

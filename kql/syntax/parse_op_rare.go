@@ -262,11 +262,20 @@ func (p *parser) facet(start int) Op {
 			o.Ops = p.subOps("a query operator")
 			p.closeBracket(b)
 		} else {
-			o.Ops = []Op{p.op()}
+			o.Ops = []Op{p.nestedOp()}
 		}
 	}
 	o.pos = p.from(start)
 	return o
+}
+
+// nestedOp reads an operator inside another that has no bracket around it.
+func (p *parser) nestedOp() Op {
+	if !p.enter() {
+		return &BadOp{p.here()}
+	}
+	defer p.leave()
+	return p.op()
 }
 
 func (p *parser) fork(start int) Op {

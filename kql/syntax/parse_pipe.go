@@ -52,10 +52,6 @@ func (p *parser) subOps(what string) []Op {
 	if p.failed {
 		return nil
 	}
-	if !p.enter() {
-		return nil
-	}
-	defer p.leave()
 	level := len(p.open)
 	p.accept(PIPE)
 	if !p.is(IDENT) {

@@ -2,12 +2,10 @@ package syntax
 
 import "strings"
 
-// here is an empty place before the current token.
+// here is an empty place before the current token, for what is missing there.
 func (p *parser) here() pos {
-	if p.is(EOF) {
-		return pos{Span{p.last, p.last}}
-	}
-	return pos{Span{p.start(), p.start()}}
+	p.reach = p.start()
+	return pos{Span{p.reach, p.reach}}
 }
 
 func (p *parser) bad() Expr {
@@ -155,10 +153,6 @@ func (p *parser) keyword() Expr {
 }
 
 func (p *parser) paren() Expr {
-	if !p.enter() {
-		return p.bad()
-	}
-	defer p.leave()
 	start := p.start()
 	o := p.openBracket(LPAREN, "'('")
 	var x Expr
@@ -190,11 +184,6 @@ func (p *parser) nameOrCall() Expr {
 // call reads the arguments of a call of name.
 func (p *parser) call(name *Name) Expr {
 	c := &Call{Func: name}
-	if !p.enter() {
-		c.pos = name.pos
-		return c
-	}
-	defer p.leave()
 	o := p.openBracket(LPAREN, "'('")
 	p.height = p.inner(func() {
 		p.colon = false

@@ -75,6 +75,9 @@ func (p *parser) stmt() Stmt {
 			return p.restrict(start)
 		}
 	}
+	if p.sqlAhead() {
+		p.fail(p.span(), CodeExpected, sqlHint, "expected a query, found '"+p.text(p.pos)+"'")
+	}
 	x := p.tabular()
 	return &ExprStmt{p.from(start), x}
 }
@@ -123,9 +126,18 @@ func (p *parser) declare(start int) Stmt {
 // pattern keeps a pattern declaration as text: its rules, in braces, may hold
 // semicolons.
 func (p *parser) pattern(start int) Stmt {
-	for !p.is(EOF) && !p.is(SEMI) {
-		if m := int(p.cur().mate); m > p.pos {
-			p.skipTo(m)
+	p.next()
+	p.name("a name after 'pattern'")
+	for !p.failed && !p.is(EOF) && !p.is(SEMI) {
+		switch p.kind() {
+		case LPAREN, LBRACKET, LBRACE:
+			if m := int(p.cur().mate); m > p.pos {
+				p.skipTo(m)
+			} else {
+				p.fail(p.span(), CodeBracket, "", "'"+p.text(p.pos)+"' is not closed")
+			}
+		case ILLEGAL:
+			p.illegal()
 		}
 		p.next()
 	}
@@ -177,10 +189,6 @@ func (p *parser) lambdaAhead() bool {
 func (p *parser) lambda() Expr {
 	start := p.start()
 	f := &Lambda{}
-	if !p.enter() {
-		return p.bad()
-	}
-	defer p.leave()
 	f.View = p.acceptWord("view")
 	f.Params = p.params()
 	o := p.openBracket(LBRACE, "'{' and the body of the function")

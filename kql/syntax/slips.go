@@ -115,10 +115,6 @@ func (p *parser) wordHint(t string) string {
 			return "write '!in'"
 		}
 		return "negate with not(…), or with an operator such as '!has'"
-	case "from":
-		if p.wordAt(p.pos-2, "SELECT") || p.wordAt(p.pos-2, "select") {
-			return sqlHint
-		}
 	case "group":
 		return "use 'summarize … by …'"
 	case "having":
@@ -126,16 +122,22 @@ func (p *parser) wordHint(t string) string {
 	case "regex":
 		return "write 'matches regex'"
 	}
-	if p.pos > 0 {
-		switch prev := p.text(p.pos - 1); prev {
-		case "SELECT", "select", "Select":
-			return sqlHint
-		}
-	}
 	return ""
 }
 
 const sqlHint = "this looks like SQL; in KQL the table comes first: Table | where … | project …"
+
+// sqlAhead reports whether the statement is an SQL query: select and a column.
+func (p *parser) sqlAhead() bool {
+	if !p.is(IDENT) || !strings.EqualFold(p.text(p.pos), "select") {
+		return false
+	}
+	switch p.kindAt(1) {
+	case MUL, IDENT, LBRACKET, STRING:
+		return true
+	}
+	return false
+}
 
 // operatorHint returns what to write instead of an operator KQL does not have.
 func operatorHint(name string) string {
