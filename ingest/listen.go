@@ -54,9 +54,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// linger is how long, after the stop, a reader waits for bytes that senders
-// believe delivered and that are still in the kernel.
-const linger = 200 * time.Millisecond
+// After the stop a reader still takes what senders believe delivered, which is
+// in the kernel: until a connection is silent, but not for ever.
+const (
+	lingerSilent = 100 * time.Millisecond
+	lingerMost   = time.Second
+)
 
 // A Server receives syslog on UDP (RFC 5426) and TCP (RFC 6587) at one address
 // and appends it to the Syslog table.
@@ -184,10 +187,11 @@ func (s *Server) stop() {
 	s.tcp.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping = time.Now().Add(linger)
-	s.deadline(s.udp, s.stopping)
+	now := time.Now()
+	s.stopping = now.Add(lingerMost)
+	s.deadline(s.udp, now.Add(lingerSilent))
 	for c := range s.conns {
-		s.deadline(c, s.stopping)
+		s.deadline(c, now.Add(lingerSilent))
 	}
 }
 

@@ -88,12 +88,16 @@ type patientReader struct {
 }
 
 func (r *patientReader) Read(p []byte) (int, error) {
-	r.s.deadline(r.c, time.Now().Add(r.s.opts.Idle))
+	now := time.Now()
+	r.s.deadline(r.c, now.Add(r.s.opts.Idle))
 	// In this order: a stop after the look sets the deadline itself.
 	r.s.mu.Lock()
 	stopping := r.s.stopping
 	r.s.mu.Unlock()
 	if !stopping.IsZero() {
+		if stopping.Sub(now) > lingerSilent {
+			stopping = now.Add(lingerSilent)
+		}
 		r.s.deadline(r.c, stopping)
 	}
 	return r.c.Read(p)
