@@ -16,18 +16,19 @@ type cte struct {
 
 // binder turns one query's tree into SQL.
 type binder struct {
-	cat   Catalog
-	opt   Options
-	diags syntax.Diagnostics
-	seen  map[string]bool // diagnostics already given, by place and text
-	ctes  []cte
-	depth int  // nesting of function calls and subqueries
-	size  int  // bytes of SQL written so far
-	fuzzy int  // > 0 inside union isfuzzy=true: absent tables are no error
-	full  bool // size is beyond maxSQL and was reported
-	views []viewDef
-	props map[string]string
-	rend  *Render
+	cat    Catalog
+	opt    Options
+	diags  syntax.Diagnostics
+	seen   map[string]bool // diagnostics already given, by place and text
+	ctes   []cte
+	depth  int  // nesting of function calls and subqueries
+	size   int  // bytes of SQL written so far
+	fuzzy  int  // > 0 inside union isfuzzy=true: absent tables are no error
+	full   bool // size is beyond maxSQL and was reported
+	hoists int
+	views  []viewDef
+	props  map[string]string
+	rend   *Render
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

@@ -64,19 +64,35 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 	if !ok {
 		return unknown()
 	}
-	e, err := f.apply(args, b.opt.Now)
+	var hoist func(string) string
+	if c.src != nil && c.left == nil && !c.aggs {
+		hoist = func(sql string) string { return b.hoist(c.src, sql) }
+	}
+	if f.window && hoist != nil { // SQL has no window over a window
+		for i, a := range args {
+			if a.window {
+				args[i].sql, args[i].window = hoist(a.sql), false
+			}
+		}
+	}
+	e, err := f.applyIn(args, b.opt.Now, hoist)
 	if err != nil {
 		b.report(x.Span(), "SEM0003", "", err.Error())
 		return unknown()
 	}
-	if e.window && c.src != nil && f.window {
-		for _, a := range args {
-			if a.window {
-				b.errorf(x, "SEM0029", "%s() cannot stand around another window function: compute the inner one in an extend before", f.name)
-			}
-		}
-	}
 	return e
+}
+
+// hoist computes sql in a step before the operator over r that is being bound,
+// and returns the column that holds it.
+func (b *binder) hoist(r *relation, sql string) string {
+	b.hoists++
+	id := quoteIdent("$h" + formatInt(int64(b.hoists)))
+	if r.part != nil {
+		sql = strings.ReplaceAll(strings.ReplaceAll(sql, "OVER ()", r.over("")), "OVER (ROWS", "OVER (PARTITION BY "+r.part.ref()+" ROWS")
+	}
+	r.from = b.emit("SELECT *, "+sql+" AS "+id+" FROM "+r.from, r.cheap)
+	return id
 }
 
 // args binds the arguments of a call; it reports false when one is in error.

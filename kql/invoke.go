@@ -123,11 +123,9 @@ func (b *binder) param(v *value, p *syntax.Param, x syntax.Expr, n syntax.Node, 
 }
 
 // bindTable binds a tabular argument. With a schema, the declared columns must
-// be there and are the only ones seen.
+// be there; the others pass through.
 func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *env) {
 	if !p.AnyCols && len(p.Schema) > 0 {
-		t := *r
-		t.cols = nil
 		for _, s := range p.Schema {
 			col, ok := find(r.cols, s.Name.Text)
 			want := b.typeName(s.Type)
@@ -138,9 +136,7 @@ func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *e
 			case col.typ != want && want != Unknown:
 				b.errorf(n, "SEM0039", "the table given for %q has column %s of type %s, but it must be %s", p.Name.Text, s.Name.Text, col.typ, want)
 			}
-			t.cols = append(t.cols, col)
 		}
-		r = &t
 	}
 	inner.vars[p.Name.Text] = &value{rel: r, name: p.Name.Text}
 }

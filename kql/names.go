@@ -92,7 +92,7 @@ var nameRules = map[string]nameRule{
 	"tostring": nameOfOnly, "tolong": nameOfOnly, "toint": nameOfOnly, "toreal": nameOfOnly, "todouble": nameOfOnly,
 	"tobool": nameOfOnly, "toboolean": nameOfOnly, "todatetime": nameOfOnly, "totimespan": nameOfOnly, "todecimal": nameOfOnly,
 	"toguid": nameOfOnly, "todynamic": nameOfOnly, "parse_json": nameOfOnly, "toobject": nameOfOnly, "parsejson": nameOfOnly,
-	"bin": nameOfFirst, "floor": nameOfFirst, "bin_at": nameOfFirst,
+	"bin": nameOfFirst, "startofday": nameOfFirst, "endofday": nameOfFirst, "floor": nameOfFirst, "bin_at": nameOfFirst,
 	"strlen": nameWithOnly, "column_ifexists": nameOfValue, "columnifexists": nameOfValue,
 }
 

@@ -12,7 +12,7 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 	for _, col := range r.cols {
 		m.taken[col.name] = true
 	}
-	var set []assignment
+	var set assignments
 	for _, x := range list {
 		name, inner := explicitName(x)
 		if w, ok := inner.(*syntax.Wildcard); ok {
@@ -26,7 +26,11 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 					continue // extend x changes nothing
 				}
 			}
-			name = m.auto(inner)
+			// An implied name that a column has already means that column:
+			// extend tostring(x) replaces x.
+			if name = resultName(inner); name == "" || set.has(name) {
+				name = m.auto(inner)
+			}
 		}
 		set = append(set, assignment{name, e})
 	}
@@ -37,6 +41,17 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 type assignment struct {
 	name string
 	e    expr
+}
+
+type assignments []assignment
+
+func (a assignments) has(name string) bool {
+	for _, x := range a {
+		if x.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // assign emits r with columns replaced or, at the end, added.

@@ -44,13 +44,13 @@ var dotNetTypes = [...]string{"System.Object", "System.SByte", "System.Int32", "
 
 // getSchema lists the columns of the input instead of its rows.
 func (b *binder) getSchema(r *relation) *relation {
-	cols := newColumns(Column{"ColumnName", String}, Column{"ColumnOrdinal", Int}, Column{"DataType", String}, Column{"ColumnType", String})
+	cols := newColumns(Column{"ColumnName", String}, Column{"ColumnOrdinal", Long}, Column{"DataType", String}, Column{"ColumnType", String})
 	if len(r.cols) == 0 {
 		return b.empty(cols)
 	}
 	rows := make([]string, len(r.cols))
 	for i, c := range r.cols {
-		rows[i] = "(" + quoteString(c.name) + ", " + strconv.Itoa(i) + ", " + quoteString(dotNetTypes[c.typ]) + ", " + quoteString(c.typ.String()) + ")"
+		rows[i] = "(" + quoteString(c.name) + ", " + strconv.Itoa(i) + "::BIGINT, " + quoteString(dotNetTypes[c.typ]) + ", " + quoteString(c.typ.String()) + ")"
 	}
 	return b.heavy("SELECT * FROM (VALUES "+strings.Join(rows, ", ")+") t("+refs(cols)+")", cols)
 }

@@ -94,6 +94,7 @@ func partWise(op syntax.Op) bool {
 func inParts(e expr, r *relation) expr {
 	if e.window && r != nil && r.part != nil {
 		e.sql = strings.ReplaceAll(e.sql, "OVER ()", r.over(""))
+		e.sql = strings.ReplaceAll(e.sql, "OVER (ROWS", "OVER (PARTITION BY "+r.part.ref()+" ROWS")
 	}
 	return e
 }

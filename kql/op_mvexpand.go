@@ -40,8 +40,7 @@ func (b *binder) expandItems(items []*syntax.MvItem, r *relation, c *ctx, index 
 		}
 		e := b.scalar(x, c)
 		if name == "" {
-			name = resultName(x)
-			if n, ok := x.(*syntax.Name); !ok || n.Text != name {
+			if name = resultName(x); name == "" {
 				name = m.auto(x)
 			}
 		}

@@ -35,6 +35,12 @@ func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
 	id := quoteIdent(u.add("$parsed"))
 	found := "regexp_extract(" + text.sql + ", " + quoteString(pattern) + ", [" + strings.Join(names, ", ") + "])"
 	staged := b.step(r, "SELECT *, "+found+" AS "+id+" FROM "+r.from, r.cols)
+	// A column that exists is not replaced: the new one gets a number, as in
+	// Microsoft's binder.
+	taken := func(s string) bool { _, ok := find(r.cols, s); return ok }
+	for i := range parts {
+		parts[i].name = uniqueName(parts[i].name, taken)
+	}
 	set, ok := b.parseColumns(parts, id, kind == "relaxed")
 	out := b.assignExcept(staged, set, []string{id})
 	if op.WhereOnly {

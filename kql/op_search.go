@@ -106,6 +106,31 @@ func searchPred(x syntax.Expr, cols []column, cs bool) syntax.Expr {
 	return x
 }
 
+// starPred rewrites the comparisons of where whose left side is *, which stands
+// for any column.
+func starPred(x syntax.Expr, cols []column) syntax.Expr {
+	switch x := x.(type) {
+	case *syntax.Paren:
+		y := *x
+		y.X = starPred(x.X, cols)
+		return &y
+	case *syntax.Binary:
+		if x.Op == syntax.AND || x.Op == syntax.OR {
+			y := *x
+			y.X, y.Y = starPred(x.X, cols), starPred(x.Y, cols)
+			return &y
+		}
+		if isStar(x.X) {
+			return searchPred(x, cols, false)
+		}
+	case *syntax.In:
+		if isStar(x.X) {
+			return searchPred(x, cols, false)
+		}
+	}
+	return x
+}
+
 func isStar(x syntax.Expr) bool {
 	w, ok := x.(*syntax.Wildcard)
 	return ok && w.Pattern == "*"

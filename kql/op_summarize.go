@@ -13,8 +13,9 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	s := newSelection()
 	group := map[string]bool{}
 	var keys []string
-	for _, x := range op.Groups {
+	for i, x := range op.Groups {
 		before := len(s.cols)
+		s.m.n = i // an unnamed key is numbered by its place
 		b.groupKey(s, x, c)
 		if _, inner := explicitName(x); len(s.cols) > before {
 			if n, ok := inner.(*syntax.Name); ok {
@@ -25,6 +26,7 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	for i := range s.cols {
 		keys = append(keys, strconv.Itoa(i+1))
 	}
+	s.m.n = 0
 	for _, x := range op.Aggs {
 		b.aggregates(s, x, r, c, group)
 	}

@@ -144,6 +144,24 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 		hidden = hidden || s.rel.hidden
 		cheap = cheap && s.rel.cheap
 	}
+	if len(list)*len(cols) > 4000 {
+		src := make([]unionArm, len(list))
+		for i, s := range list {
+			src[i].from = s.rel.from
+			if with != "" {
+				src[i].list = append(src[i].list, quoteString(s.name)+" AS "+cols[0].ref())
+			}
+			for _, c := range s.rel.cols {
+				if k, ok := from[key{c.name, c.typ}]; ok {
+					src[i].add(c.ref(), cols[k].ref())
+				}
+			}
+			if s.rel.hidden {
+				src[i].list = append(src[i].list, quoteIdent(IngestionTime))
+			}
+		}
+		return b.wideUnion(src, cols, hidden, cheap)
+	}
 	var parts []string
 	for _, s := range list {
 		sql := make([]string, len(cols))
@@ -181,4 +199,46 @@ func hasType(list []Type, t Type) bool {
 		}
 	}
 	return false
+}
+
+// unionArm is one SELECT of a wide union.
+type unionArm struct {
+	from string
+	list []string
+}
+
+func (a *unionArm) add(ref, as string) {
+	if ref != as {
+		ref += " AS " + as
+	}
+	a.list = append(a.list, ref)
+}
+
+// wideUnion emits a union of many columns. To write a NULL for every column a
+// table lacks would make the SQL of union * grow with tables times columns, so
+// DuckDB is told to match by name.
+func (b *binder) wideUnion(arms []unionArm, cols []column, hidden, cheap bool) *relation {
+	parts := make([]string, 0, len(arms)+1)
+	types := make([]string, len(cols))
+	list := make([]string, len(cols))
+	for i, c := range cols {
+		types[i] = "NULL::" + c.typ.SQL() + " AS " + c.ref()
+		list[i] = c.ref()
+		if c.typ == String {
+			list[i] = "coalesce(" + c.ref() + ", '') AS " + c.ref()
+		}
+	}
+	if hidden {
+		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+		list = append(list, quoteIdent(IngestionTime))
+	}
+	parts = append(parts, "SELECT "+strings.Join(types, ", ")+" WHERE false")
+	for _, a := range arms {
+		if len(a.list) == 0 {
+			a.list = []string{"NULL AS " + cols[0].ref()}
+		}
+		parts = append(parts, "SELECT "+strings.Join(a.list, ", ")+" FROM "+a.from)
+	}
+	all := b.emit(strings.Join(parts, " UNION ALL BY NAME "), cheap)
+	return &relation{from: b.emit("SELECT "+strings.Join(list, ", ")+" FROM "+all, cheap), cols: cols, hidden: hidden, cheap: cheap}
 }

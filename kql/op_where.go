@@ -4,7 +4,7 @@ import "picket/kql/syntax"
 
 // where keeps the rows for which the condition is true.
 func (b *binder) where(op *syntax.WhereOp, r *relation, c *ctx) *relation {
-	p := b.pred(op.Pred, c)
+	p := b.pred(starPred(op.Pred, r.cols), c)
 	return b.step(r, "SELECT * FROM "+r.from+filter(p), r.cols)
 }
 

@@ -49,6 +49,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil
 	}
+	in := *r
+	r = &in // hoist may put a step before this operator
 	c := (&ctx{env: env}).row(r)
 	switch op := op.(type) {
 	case *syntax.WhereOp:
