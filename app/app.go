@@ -59,11 +59,13 @@ type App struct {
 	log    *slog.Logger
 	rules  []*analytics.Rule
 	syslog *ingest.Server // nil when off
-	tails  []part // followers of the configured files
+	tails  []part         // followers of the configured files
 	beat   *ingest.Heartbeat
 	http   *http.Server
 	listen net.Listener
 	closed []func() error // in reverse order
+
+	launched chan struct{} // closed when durable work can be started
 }
 
 // New opens the stores, loads the content and binds the listeners. Nothing runs
@@ -72,7 +74,7 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{cfg: cfg, opts: o, log: o.Logger}
+	a := &App{cfg: cfg, opts: o, log: o.Logger, launched: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -286,7 +288,7 @@ func (a *App) Run(ctx context.Context) error {
 		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
-		[]part{{"rules", a.Rules.Run}},
+		[]part{{"rules", a.runRules}},
 		sources,
 	)
 	return errors.Join(err, a.close())
@@ -315,8 +317,19 @@ func (a *App) work(ctx context.Context) error {
 	if err := a.State.Launch(); err != nil {
 		return err
 	}
+	close(a.launched)
 	<-ctx.Done()
 	return a.State.StopWork(context.WithoutCancel(ctx))
+}
+
+// runRules runs the rules once there is durable work for their slots.
+func (a *App) runRules(ctx context.Context) error {
+	select {
+	case <-a.launched:
+		return a.Rules.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 func (a *App) close() error {
