@@ -137,7 +137,7 @@ func (p *parser) list(op Kind) []Expr {
 			}
 		}
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	p.height = inner
 	return list
 }

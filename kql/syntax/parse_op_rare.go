@@ -65,7 +65,7 @@ func (p *parser) tableList() []Expr {
 	if !p.failed {
 		list = p.tables()
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return list
 }
 

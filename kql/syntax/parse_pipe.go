@@ -39,11 +39,17 @@ func (p *parser) ops(level int) []Op {
 		if !p.accept(PIPE) && !p.reportMissingPipe() {
 			return list
 		}
-		list = append(list, p.op())
-		if !p.failed && !p.endOfOp() {
-			p.unexpected()
-		}
+		list = append(list, p.wholeOp())
 	}
+}
+
+// wholeOp reads an operator and checks that it ends.
+func (p *parser) wholeOp() Op {
+	op := p.op()
+	if !p.failed && !p.endOfOp() {
+		p.unexpected(op)
+	}
+	return op
 }
 
 // subOps reads the operators of a subquery that is applied to rows at hand:
@@ -58,11 +64,7 @@ func (p *parser) subOps(what string) []Op {
 		p.expected(what)
 		return nil
 	}
-	list := []Op{p.op()}
-	if !p.failed && !p.endOfOp() {
-		p.unexpected()
-	}
-	return append(list, p.ops(level)...)
+	return append([]Op{p.wholeOp()}, p.ops(level)...)
 }
 
 // atEnd reports whether nothing more can belong to the present operator.
@@ -122,8 +124,9 @@ func (p *parser) sourceAhead() bool {
 	}
 	switch p.text(p.pos) {
 	case "range":
-		n := p.nameLen(p.pos + 1)
-		return n > 0 && p.wordAt(p.pos+1+n, "from")
+		if n := p.nameLen(p.pos + 1); p.kindAt(1) != INT {
+			return n > 0 && p.wordAt(p.pos+1+n, "from")
+		}
 	case "evaluate":
 		return p.kindAt(1) == IDENT
 	}
@@ -176,6 +179,7 @@ func (p *parser) op() Op {
 		return &BadOp{p.from(start)}
 	}
 	p.skipTo(p.pos + n)
+	p.first = p.pos
 	return f(p, start)
 }
 
