@@ -92,7 +92,7 @@ func rareOperator(name string) func(p *parser, start int) Op {
 	case "reduce":
 		return (*parser).reduce
 	case "make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components",
-		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "assert-schema", "inline_external_table",
+		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
 		"__partitionby", "__executeAndCache":
 		return (*parser).unsupported
 	}
@@ -330,7 +330,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	o.Right = p.postfix()
 	switch {
 	case p.acceptWord("on"):
-		o.On = p.exprs((*parser).expr1)
+		o.On = p.exprs((*parser).expr)
 	case !lookup && p.acceptWord("where"):
 		o.Where = true
 		o.On = []Expr{p.expr()}
@@ -340,9 +340,6 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	o.pos = p.from(start)
 	return o
 }
-
-// expr1 is expr as a function for exprs.
-func (p *parser) expr1() Expr { return p.expr() }
 
 func (p *parser) union(start int) Op {
 	o := &UnionOp{Hints: p.hints("kind", "withsource", "with_source", "isfuzzy", "__isFuzzy", "__noWithSource", "__crossDB", "__crossCluster", "__id", "__packedColumn", "__sourceColumnIndex")}

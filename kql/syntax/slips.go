@@ -135,7 +135,7 @@ func (p *parser) hint() string {
 	case prev == IDENT && isList(wordOp(p.text(p.pos-1))), prev == NOTIN, prev == INCI, prev == NOTINCI:
 		return "put the list in parentheses"
 	case k == IDENT:
-		return p.wordHint(t)
+		return p.wordHint()
 	}
 	return ""
 }
@@ -143,7 +143,9 @@ func (p *parser) hint() string {
 // isList holds for the operators whose right side is a list.
 func isList(k Kind) bool { return k == IN || k == HASANY || k == HASALL }
 
-func (p *parser) wordHint(t string) string {
+// wordHint returns advice for a word that was not expected, or "".
+func (p *parser) wordHint() string {
+	t := p.text(p.pos)
 	switch low := strings.ToLower(t); low {
 	case "and", "or", "by", "on", "in", "has", "contains", "startswith", "endswith", "between", "where", "with", "asc", "desc":
 		if t != low {
