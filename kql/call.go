@@ -75,24 +75,12 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 			}
 		}
 	}
-	e, err := f.applyIn(args, argNames(x.Args, len(args)), b.opt.Now, hoist)
+	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
 	if err != nil {
 		b.report(x.Span(), "SEM0003", "", err.Error())
 		return unknown()
 	}
 	return e
-}
-
-// argNames are the column names the n arguments imply.
-func argNames(list []syntax.Expr, n int) []string {
-	if len(list) != n { // * stands for several
-		return nil
-	}
-	names := make([]string, n)
-	for i, x := range list {
-		names[i] = resultName(x)
-	}
-	return names
 }
 
 // hoist computes sql in a step before the operator over r that is being bound,

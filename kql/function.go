@@ -87,7 +87,7 @@ func (f *function) apply(args []expr, now Ticks) (expr, error) {
 	return f.applyIn(args, nil, now, nil)
 }
 
-// applyIn is apply where rows are: names and hoist are the call's.
+// applyIn is apply where rows are: hoist is the call's.
 func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(string) string) (expr, error) {
 	s, conv, err := f.match(args)
 	if err != nil {
