@@ -250,7 +250,7 @@ list_filter("$l", lambda "$e", "$i": list_sum(list_transform("$l"[1:"$i"], lambd
 func percentilesArray(c *call) (string, error) {
 	weight, ps := percentileArgs(c)
 	if len(ps) == 1 && ps[0].typ == Dynamic {
-		j, ok := ps[0].lit.(jsonText)
+		j, ok := ps[0].constJSON()
 		if !ok {
 			return "", fmt.Errorf("%s(): the percentiles must be constants", c.name)
 		}

@@ -85,9 +85,9 @@ func makeBag(v expr, filter, slice string) string {
 }
 
 // numbersOf reads a constant array of numbers.
-func numbersOf(j jsonText) ([]float64, error) {
+func numbersOf(j []byte) ([]float64, error) {
 	var vs []float64
-	if err := json.Unmarshal([]byte(j), &vs); err != nil {
+	if err := json.Unmarshal(j, &vs); err != nil {
 		return nil, fmt.Errorf("%s is no array of numbers", j)
 	}
 	return vs, nil

@@ -16,6 +16,10 @@ type Options struct {
 	From, To Ticks
 	// MaxRows, when not 0, bounds the number of result rows.
 	MaxRows int
+	// Probe, when not nil, runs SQL over the workspace while a query is compiled
+	// and returns the first column. The plugins bag_unpack and pivot need it,
+	// whose columns depend on the data.
+	Probe func(sql string) ([]string, error)
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions

@@ -152,13 +152,26 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 	col, ok := find(c.cols, n.Text)
 	if !ok {
-		return expr{}, false
+		return b.openRef(n, c)
 	}
 	if c.aggs && !c.inAgg {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
 	return expr{sql: c.qual + col.ref(), typ: col.typ}, true
+}
+
+// openRef looks a name up in the open bag of the input, if it has one and no
+// let or table has the name.
+func (b *binder) openRef(n *syntax.Name, c *ctx) (expr, bool) {
+	if c.src == nil || c.src.open == nil || c.qual != "" {
+		return expr{}, false
+	}
+	if _, ok := c.env.lookup(n.Text); ok || !strings.HasPrefix(n.Text, c.src.open.prefix) {
+		return expr{}, false
+	}
+	bag := expr{sql: quoteIdent(c.src.open.id), typ: Dynamic}
+	return b.member(bag, strings.TrimPrefix(n.Text, c.src.open.prefix), n), true
 }
 
 // unresolved reports a name nothing answers to.

@@ -35,7 +35,7 @@ CASE WHEN $2 < 0 THEN greatest(len("$l") + $2, 0) ELSE $2 END + 1, CASE WHEN $3 
 		fn("array_shift_left", shiftSigs("$2")...),
 		fn("array_shift_right", shiftSigs("-($2)")...),
 		fn("array_reverse", tpl(Dynamic, "to_json(list_reverse("+a1+"))", Dynamic)),
-		fn("array_sum", tpl(Real, "list_sum(TRY_CAST($1 AS DOUBLE[]))", Dynamic)),
+		fn("array_sum", tpl(Real, `CASE WHEN len(list_filter(`+a1+`, lambda "$e": json_type("$e") NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE'))) = 0 THEN list_sum(TRY_CAST($1 AS DOUBLE[])) END`, Dynamic)),
 		fn("array_split", tpl(Dynamic, `list_transform([{l: `+a1+`, i: coalesce(TRY_CAST($2 AS BIGINT[]), [TRY_CAST($2 AS BIGINT)])}], lambda "$p":
 list_transform([list_transform("$p".i, lambda "$k": CASE WHEN "$k" < 0 THEN greatest(len("$p".l) + "$k", 0) ELSE "$k" END)], lambda "$c":
 to_json(list_transform(range(len("$c") + 1), lambda "$j": list_slice("$p".l, CASE WHEN "$j" = 0 THEN 0 ELSE "$c"["$j"] END + 1, CASE WHEN "$j" = len("$c") THEN len("$p".l) ELSE "$c"["$j" + 1] END))))[1])[1]`, Dynamic, Dynamic),

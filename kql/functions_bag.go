@@ -11,7 +11,7 @@ import (
 // structure of its own.
 func bagFunctions() []function {
 	return []function{
-		fn("bag_pack", low(Dynamic, lowerBagPack, Unknown).more(2)),
+		fn("bag_pack", low(Dynamic, lowerBagPack, Unknown).more(1)),
 		fn("bag_pack_columns", low(Dynamic, lowerBagPackColumns, Unknown).more(1)),
 		fn("bag_keys", tpl(Dynamic, "CASE WHEN json_type($1) = 'OBJECT' THEN to_json(json_keys($1)) END", Dynamic)),
 		fn("bag_has_key", low(Bool, lowerBagHasKey, Dynamic, String)),
@@ -33,12 +33,9 @@ func bagFunctions() []function {
 			set := expr{sql: "json_object(" + quoteString(key) + ", " + jsonOf(c.args[2]) + ")"}
 			return bagOf("flatten([list_filter(" + entriesOf(c.args[0].sql) + ", lambda \"$x\": \"$x\".k <> " + quoteString(key) + "), " + entriesOf(set.sql) + "])"), nil
 		}, Dynamic, String, Unknown)),
-		fn("bag_remove_keys", tpl(Dynamic, `list_reduce(coalesce(json_extract_string($2, '$[*]'), []), lambda "$b", "$k":
-CASE WHEN starts_with("$k", '$.') THEN "$b" ELSE "$b" END, $1)`, Dynamic, Dynamic)).withLower(lowerBagRemoveKeys),
+		fn("bag_remove_keys", low(Dynamic, lowerBagRemoveKeys, Dynamic, Dynamic)),
 		fn("bag_zip", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN `+bagOf(`list_filter(list_transform(list_zip(json_extract_string($1, '$[*]'), `+listOf("$2")+`), lambda "$z": {k: "$z"[1], v: "$z"[2]}), lambda "$x": "$x".k IS NOT NULL)`)+` END`, Dynamic, Dynamic)),
-		fn("treepath", tpl(Dynamic, `to_json(list_transform(list_filter((SELECT list(fullkey ORDER BY id) FROM json_tree($1)), lambda "$e": "$e" <> '$'), lambda "$e": "$e"))`, Dynamic)).withLower(func(c *call) (string, error) {
-			return "", errors.New("treepath() is not supported: read the keys of each level with bag_keys()")
-		}),
+		refuse("treepath", "read the keys of each level with bag_keys()"),
 		fn("extract_json", low(Unknown, lowerExtractJSON, String, Unknown, Unknown).from(2).as(func(args []expr) Type {
 			if len(args) == 3 {
 				if t, ok := args[2].lit.(Type); ok {
@@ -60,12 +57,6 @@ list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 1
 		refuse("parse_xml", "take the parts out with extract()"),
 		refuse("geo_info_from_ip_address", "join the reputation tables on the address instead"),
 	}
-}
-
-// withLower replaces the lowering of f's only signature.
-func (f function) withLower(lower func(c *call) (string, error)) function {
-	f.sigs[0].lower = lower
-	return f
 }
 
 // refuse makes a function that is known but not done, with what to do instead.
@@ -144,12 +135,12 @@ func lowerBagHasKey(c *call) (string, error) {
 // lowerBagRemoveKeys lowers bag_remove_keys(bag, keys); a key that begins with
 // $ is a JSONPath, whose value a merge patch takes out.
 func lowerBagRemoveKeys(c *call) (string, error) {
-	j, ok := c.args[1].lit.(jsonText)
+	j, ok := c.args[1].constJSON()
 	if !ok {
 		return expand(bagOf(`list_filter(`+entriesOf("$1")+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`), c.args), nil
 	}
 	var keys []string
-	if err := json.Unmarshal([]byte(j), &keys); err != nil {
+	if err := json.Unmarshal(j, &keys); err != nil {
 		return "", errors.New("bag_remove_keys(): argument 2 must be an array of strings")
 	}
 	var top, patches []string

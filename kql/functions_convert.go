@@ -2,6 +2,7 @@ package kql
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -114,7 +115,7 @@ func jsonOf(e expr) string {
 	if e.typ != Real {
 		return toDynamic(e).sql
 	}
-	if _, ok := e.lit.(float64); ok {
+	if v, ok := e.lit.(float64); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
 		return "to_json(" + e.sql + ")"
 	}
 	return expand("CASE WHEN isfinite($1) THEN to_json($1) ELSE to_json(replace(replace($1::VARCHAR, 'nan', 'NaN'), 'inf', 'Infinity')) END", []expr{e})

@@ -189,7 +189,7 @@ func lowerDatetimeDiff(c *call) (string, error) {
 	case ticks > 0:
 		count = fmt.Sprintf("($1 // %d)", ticks)
 	case u == "nanosecond":
-		count = "($1 * 100)"
+		return "((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
 	default:
 		return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
 	}

@@ -26,7 +26,7 @@ var aliases = [][2]string{
 	{"notempty", "isnotempty"}, {"notnull", "isnotnull"},
 	{"pack", "bag_pack"}, {"pack_dictionary", "bag_pack"}, {"arraylength", "array_length"},
 	{"array_strcat", "strcat_array"}, {"array_iif", "array_iff"}, {"array_len", "array_length"},
-	{"extractall", "extract_all"}, {"replace", "replace_regex"}, {"repeat_string", "strrep"},
+	{"extractall", "extract_all"}, {"replace", "replace_regex"},
 	{"base64_decodestring", "base64_decode_tostring"}, {"base64_encodestring", "base64_encode_tostring"},
 	{"datepart", "datetime_part"}, {"getmonth", "monthofyear"}, {"weekofyear", "week_of_year"},
 	{"floor", "bin"}, {"ceil", "ceiling"}, {"extractjson", "extract_json"},
@@ -100,4 +100,15 @@ func textTpl(result Type, sql string, n int) sig {
 	return low(result, func(c *call) (string, error) {
 		return expand(sql, textArgs(c.args)), nil
 	}, make([]Type, n)...)
+}
+
+// constJSON returns the JSON text of a dynamic constant.
+func (e expr) constJSON() ([]byte, bool) {
+	if e.typ != Dynamic || e.lit == nil {
+		return nil, false
+	}
+	if j, ok := e.lit.(jsonText); ok {
+		return []byte(j), true
+	}
+	return appendJSONValue(nil, e.lit), true
 }

@@ -121,8 +121,9 @@ func lowerExtractAll(c *call) (string, error) {
 		groups = []int{0}
 	}
 	if len(c.args) == 3 {
-		j, ok := c.args[1].lit.(jsonText)
-		if !ok || json.Unmarshal([]byte(j), &groups) != nil {
+		groups = nil
+		j, ok := c.args[1].constJSON()
+		if !ok || json.Unmarshal(j, &groups) != nil {
 			return "", errors.New("extract_all(): argument 2, the capture groups, must be a constant array of numbers")
 		}
 	}

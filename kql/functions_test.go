@@ -12,7 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/duckdb/duckdb-go/v2")
+	_ "github.com/duckdb/duckdb-go/v2"
+)
 
 // testNow is 2026-01-02T03:04:05.6789012Z.
 const testNow Ticks = 639_029_198_456_789_012

@@ -100,6 +100,7 @@ var nameRules = map[string]nameRule{
 // are, implied ones made unique, and Column1, Column2, … for the rest.
 type namer struct {
 	taken map[string]bool
+	avoid map[string]bool // numbered names the input has already
 	n     int
 }
 
@@ -123,7 +124,7 @@ func (m *namer) auto(x syntax.Expr) string {
 func (m *namer) next() string {
 	for {
 		m.n++
-		if s := "Column" + strconv.Itoa(m.n); !m.taken[s] {
+		if s := "Column" + strconv.Itoa(m.n); !m.taken[s] && !m.avoid[s] {
 			m.taken[s] = true
 			return s
 		}

@@ -13,9 +13,12 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	s := newSelection()
 	group := map[string]bool{}
 	var keys []string
-	for i, x := range op.Groups {
+	s.m.avoid = map[string]bool{}
+	for _, col := range r.cols {
+		s.m.avoid[col.name] = true
+	}
+	for _, x := range op.Groups {
 		before := len(s.cols)
-		s.m.n = i // an unnamed key is numbered by its place
 		b.groupKey(s, x, c)
 		if _, inner := explicitName(x); len(s.cols) > before {
 			if n, ok := inner.(*syntax.Name); ok {
@@ -26,7 +29,6 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	for i := range s.cols {
 		keys = append(keys, strconv.Itoa(i+1))
 	}
-	s.m.n = 0
 	for _, x := range op.Aggs {
 		b.aggregates(s, x, r, c, group)
 	}

@@ -107,13 +107,19 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	}
 	types := map[string][]Type{}
 	count := map[string]int{}
+	// Microsoft's binder keeps one column, of the first type, where the first
+	// two tables that have the name agree; what other tables hold is converted.
+	settled := map[string]bool{}
 	var order []string
 	for _, s := range list {
 		for _, c := range s.rel.cols {
 			if types[c.name] == nil {
 				order = append(order, c.name)
 			}
-			if !hasType(types[c.name], c.typ) {
+			if k := types[c.name]; len(k) == 1 && k[0] == c.typ && count[c.name] == 1 {
+				settled[c.name] = true
+			}
+			if !hasType(types[c.name], c.typ) && !settled[c.name] {
 				types[c.name] = append(types[c.name], c.typ)
 			}
 			count[c.name]++
@@ -122,6 +128,13 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	type key struct {
 		name string
 		typ  Type
+	}
+	slot := func(from map[key]int, c column) (int, bool) {
+		if settled[c.name] {
+			c.typ = types[c.name][0]
+		}
+		i, ok := from[key{c.name, c.typ}]
+		return i, ok
 	}
 	from := map[key]int{} // which result column a source's column goes to
 	for _, name := range order {
@@ -152,8 +165,8 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 				src[i].list = append(src[i].list, quoteString(s.name)+" AS "+cols[0].ref())
 			}
 			for _, c := range s.rel.cols {
-				if k, ok := from[key{c.name, c.typ}]; ok {
-					src[i].add(c.ref(), cols[k].ref())
+				if k, ok := slot(from, c); ok {
+					src[i].add(b.unionValue(c, cols[k].typ), cols[k].ref())
 				}
 			}
 			if s.rel.hidden {
@@ -172,9 +185,9 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 			sql[0] = quoteString(s.name) + " AS " + cols[0].ref()
 		}
 		for _, c := range s.rel.cols {
-			if i, ok := from[key{c.name, c.typ}]; ok {
-				sql[i] = c.ref()
-				if c.id != cols[i].id {
+			if i, ok := slot(from, c); ok {
+				sql[i] = b.unionValue(c, cols[i].typ)
+				if sql[i] != cols[i].ref() {
 					sql[i] += " AS " + cols[i].ref()
 				}
 			}
@@ -190,6 +203,18 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 		parts = append(parts, "SELECT "+strings.Join(sql, ", ")+" FROM "+s.rel.from)
 	}
 	return &relation{from: b.emit(strings.Join(parts, " UNION ALL "), cheap), cols: cols, hidden: hidden, cheap: cheap}
+}
+
+// unionValue is column c as type t.
+func (b *binder) unionValue(c column, t Type) string {
+	e := expr{sql: c.ref(), typ: c.typ}
+	if k, ok := convert(e, t, false); ok {
+		return k.sql
+	}
+	if k, ok := b.explicit(e, t); ok {
+		return k.sql
+	}
+	return nullLit(t).sql
 }
 
 func hasType(list []Type, t Type) bool {

@@ -25,6 +25,9 @@ type relation struct {
 	// part, when set, is a hidden column that splits the rows: an operator over
 	// them works on each part by itself (mv-apply, partition).
 	part *column
+	// open, when set, is a hidden bag in which names that are no columns are
+	// looked up: what bag_unpack gives when it cannot ask the data.
+	open *openBag
 }
 
 // find returns the column of that name.
@@ -40,7 +43,7 @@ func find(cols []column, name string) (column, bool) {
 // with returns the relation that a row-wise operator makes of r: same hidden
 // column, same cost.
 func (r *relation) with(from string, cols []column) *relation {
-	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part}
+	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open}
 }
 
 // ids hands out SQL identifiers that differ even without regard to case, since
@@ -92,6 +95,9 @@ func (r *relation) hiddenList() string {
 	s := r.partList()
 	if r.hidden {
 		s += ", " + quoteIdent(IngestionTime)
+	}
+	if r.open != nil {
+		s += ", " + quoteIdent(r.open.id)
 	}
 	return s
 }

@@ -49,8 +49,9 @@ type executor interface {
 	run(ctx context.Context, x *step) *outcome
 }
 
-// actionTypes lists the types there are, for error messages.
-const actionTypes = "ApiConnection, AppendToArrayVariable, AppendToStringVariable, Compose, Foreach, Http, If, IncrementVariable, InitializeVariable, Join, ParseJson, Query, Scope, Select, SetVariable and Terminate"
+// actionTypes are the types there are.
+var actionTypes = []string{"ApiConnection", "AppendToArrayVariable", "AppendToStringVariable", "Compose", "Foreach", "Http", "If", "IncrementVariable",
+	"InitializeVariable", "Join", "ParseJson", "Query", "Scope", "Select", "SetVariable", "Terminate"}
 
 // block reads the actions of one level.
 func (l *loader) block(n *node, parent *action, prefix string) *block {
@@ -84,17 +85,22 @@ func (l *loader) block(n *node, parent *action, prefix string) *block {
 
 // action reads what all types share and then the type's own inputs.
 func (l *loader) action(a *action, n *node) {
+	if ra := n.get("runAfter"); ra != nil {
+		for i, name := range ra.keys {
+			l.dependency(a, name, ra.values[i])
+		}
+	}
+	if !slices.ContainsFunc(actionTypes, func(t string) bool { return strings.EqualFold(t, a.typ) }) {
+		l.bad(a.line, "action '%s': type '%s' is not supported; there are %s", a.name, a.typ, strings.Join(actionTypes, ", "))
+		l.partial = true
+		return
+	}
 	for i, key := range n.keys {
 		switch strings.ToLower(key) {
 		case "type", "inputs", "runafter", "description", "metadata", "kind", "trackedproperties", "actions", "else", "expression", "foreach",
 			"limit", "runtimeconfiguration", "operationoptions":
 		default:
 			l.bad(n.values[i].line, "action '%s': '%s' is not supported", a.name, key)
-		}
-	}
-	if ra := n.get("runAfter"); ra != nil {
-		for i, name := range ra.keys {
-			l.dependency(a, name, ra.values[i])
 		}
 	}
 	l.runtime(a, n)
@@ -129,10 +135,6 @@ func (l *loader) action(a *action, n *node) {
 		a.spec = l.condition(a, n)
 	case "scope":
 		a.spec = &scope{l.block(n.get("actions"), a, a.path+"/")}
-	case "":
-		l.bad(a.line, "action '%s': expected a 'type'", a.name)
-	default:
-		l.bad(a.line, "action '%s': type '%s' is not supported; there are %s", a.name, a.typ, actionTypes)
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *loader) apiConnection(a *action, _, in *node) *apiConnection {
 		l.missing(a, a.line, "inputs")
 		return nil
 	}
-	s := &apiConnection{body: l.required(a, in, "body")}
+	s := &apiConnection{}
 	api := l.connection("action '"+a.name+"'", in)
 	if api == "" {
 		return s
@@ -69,7 +69,7 @@ func (l *loader) apiConnection(a *action, _, in *node) *apiConnection {
 	var known []string
 	for _, op := range sentinelOperations() {
 		if api == "azuresentinel" && strings.EqualFold(op.method, method) && strings.EqualFold(op.path, path) {
-			s.op = op
+			s.op, s.body = op, l.required(a, in, "body")
 			return s
 		}
 		known = append(known, op.method+" "+op.path)

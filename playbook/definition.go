@@ -81,6 +81,7 @@ type loader struct {
 	apis     map[string]string // connection → API, from the values of $connections
 	given    *node             // values of parameters beside the definition
 	vars     map[string]string // initialized variables: lower-case name → type
+	partial  bool              // an action was not understood: what refers to it is not checked
 }
 
 func (l *loader) bad(line int, format string, args ...any) {
@@ -222,7 +223,9 @@ func (l *loader) definition(n *node) {
 	l.declare(n.get("parameters"))
 	l.triggers(n.get("triggers"))
 	l.p.root = l.block(n.get("actions"), nil, "")
-	l.check()
+	if !l.partial {
+		l.check()
+	}
 }
 
 // declare reads the parameters.
