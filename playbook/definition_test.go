@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -209,7 +210,11 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("triggers:\n  T: {type: ApiConnectionWebhook}\nactions: {A: {type: Compose, inputs: 1}}\n"))
 	f.Add([]byte(`{"resources":[{"type":"Microsoft.Logic/workflows","properties":{"definition":{"actions":{},"triggers":{}}}}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		start := time.Now()
 		p, err := Load("p.json", data)
+		if d := time.Since(start); d > 5*time.Second {
+			t.Fatalf("loading %d bytes took %s", len(data), d)
+		}
 		if (p == nil) == (err == nil) {
 			t.Fatalf("playbook %v and error %v", p, err)
 		}
