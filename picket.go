@@ -3,7 +3,12 @@
 // It imports nothing of Picket's own.
 package picket
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Batch is a set of rows for one table of the workspace. It is appended as a
 // whole or not at all.
@@ -70,6 +75,20 @@ func (e Entity) Address() string {
 	return e.Properties["Address"]
 }
 
+// Key returns a text that two entities share exactly when they are the same:
+// of one kind, with the same identifiers.
+func (e Entity) Key() string {
+	var b strings.Builder
+	b.WriteString(e.Kind)
+	for _, k := range slices.Sorted(maps.Keys(e.Properties)) {
+		b.WriteByte(0)
+		b.WriteString(k)
+		b.WriteByte(0)
+		b.WriteString(e.Properties[k])
+	}
+	return b.String()
+}
+
 // An Alert is what one run of an analytics rule found.
 type Alert struct {
 	ID          string // SystemAlertId, a GUID; stable over retries of the same run
@@ -88,6 +107,7 @@ type Alert struct {
 	Rows        int // result rows behind the alert
 	Entities    []Entity
 	Custom      map[string][]string // custom details
+	Properties  map[string]string   // properties set from columns (alertDynamicProperties): AlertLink, ProviderName, …
 
 	Grouping Grouping
 }
@@ -109,6 +129,7 @@ type Grouping struct {
 type Incident struct {
 	ID          string // IncidentName, a GUID
 	Number      int64
+	Revision    int64 // changes so far: 1 when new, higher after every change
 	Title       string
 	Description string
 	Severity    Severity
@@ -131,6 +152,41 @@ type Incident struct {
 	Created, FirstModified, Modified time.Time
 	Closed                           time.Time // zero while open
 	ModifiedBy                       string
+}
+
+// Summarize sets what follows from the incident's alerts: rules, tactics,
+// techniques, entities, first and last activity.
+func (in *Incident) Summarize() {
+	in.RuleIDs, in.Tactics, in.Techniques, in.Entities = nil, nil, nil, nil
+	in.FirstActivity, in.LastActivity = time.Time{}, time.Time{}
+	seen := map[string]bool{}
+	add := func(list []string, kind string, values ...string) []string {
+		for _, v := range values {
+			if k := kind + "\x00" + v; !seen[k] {
+				seen[k] = true
+				list = append(list, v)
+			}
+		}
+		return list
+	}
+	for i := range in.Alerts {
+		a := &in.Alerts[i]
+		in.RuleIDs = add(in.RuleIDs, "rule", a.RuleID)
+		in.Tactics = add(in.Tactics, "tactic", a.Tactics...)
+		in.Techniques = add(in.Techniques, "technique", a.Techniques...)
+		for _, e := range a.Entities {
+			if k := "entity\x00" + e.Key(); !seen[k] {
+				seen[k] = true
+				in.Entities = append(in.Entities, e)
+			}
+		}
+		if i == 0 || a.Start.Before(in.FirstActivity) {
+			in.FirstActivity = a.Start
+		}
+		if a.End.After(in.LastActivity) {
+			in.LastActivity = a.End
+		}
+	}
 }
 
 // A Comment is a remark on an incident. Its ID is chosen by the writer: writing

@@ -51,6 +51,7 @@ type DB struct {
 
 	write    sync.Mutex // one writer at a time in this process: no busy loops among ourselves
 	launched bool
+	stopped  bool
 }
 
 // Open opens or creates the database and applies the migrations it lacks.
@@ -207,19 +208,26 @@ func busy(err error) bool {
 	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }
 
-// Close stops durable work, waiting a bounded time for running steps (they are
-// repeated at the next start if it was not enough), and closes the database.
-func (db *DB) Close(ctx context.Context) error {
-	var errs []error
-	if db.work != nil {
-		wait := shutdownTimeout
-		if d, ok := ctx.Deadline(); ok {
-			wait = min(wait, time.Until(d))
-		}
-		if err := dbos.Shutdown(db.work, wait); err != nil && db.launched {
-			errs = append(errs, fmt.Errorf("stop durable work: %w", err))
-		}
+// StopWork stops durable work, waiting a bounded time for the steps that are
+// running: they are repeated at the next start if it was not enough.
+func (db *DB) StopWork(ctx context.Context) error {
+	if db.work == nil || db.stopped {
+		return nil
 	}
+	db.stopped = true
+	wait := shutdownTimeout
+	if d, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(d))
+	}
+	if err := dbos.Shutdown(db.work, wait); err != nil && db.launched {
+		return fmt.Errorf("stop durable work: %w", err)
+	}
+	return nil
+}
+
+// Close stops durable work, if that was not done yet, and closes the database.
+func (db *DB) Close(ctx context.Context) error {
+	errs := []error{db.StopWork(ctx)}
 	if db.sql != nil {
 		errs = append(errs, db.sql.Close())
 	}

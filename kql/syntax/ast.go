@@ -129,6 +129,8 @@ type Literal struct {
 	Kind LitKind
 	Text string
 	Null bool
+
+	Hidden bool // an obfuscated string, h"…", which must not be shown
 }
 
 // Dynamic is a dynamic(…) literal. Value is a tree of *Literal, *DynArray,
@@ -251,6 +253,7 @@ type Lambda struct {
 // DataTable is datatable(a:string, b:long)[v, v, …].
 type DataTable struct {
 	pos
+	Hints  []*Hint
 	Schema []*TypedName
 	Values []Expr
 }

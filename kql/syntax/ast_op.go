@@ -88,7 +88,8 @@ type SortOp struct {
 // TakeOp is take N / limit N.
 type TakeOp struct {
 	pos
-	N Expr
+	N     Expr
+	Hints []*Hint
 }
 
 // TopOp is top N by Keys.
@@ -102,7 +103,8 @@ type TopOp struct {
 // DistinctOp is distinct a, b or distinct *.
 type DistinctOp struct {
 	pos
-	Cols []Expr
+	Hints []*Hint
+	Cols  []Expr
 }
 
 // SummarizeOp is summarize Aggs by Groups.
@@ -114,8 +116,11 @@ type SummarizeOp struct {
 	HasBy  bool
 }
 
-// CountOp is count.
-type CountOp struct{ pos }
+// CountOp is count [as Name].
+type CountOp struct {
+	pos
+	As *Name // nil when not given
+}
 
 // JoinOp is join [kind=…] (Right) on Keys, and lookup when Lookup is set.
 type JoinOp struct {
@@ -170,7 +175,7 @@ type MvApplyOp struct {
 	Items []*MvItem
 	Limit Expr
 	On    []Op // operators of the subquery, applied to the expanded rows
-	OnX   Expr // the subquery as written
+	OnX   Expr // the subquery as written: a *Pipe whose Source is nil
 }
 
 // ParseOp is parse / parse-where [kind=…] X with pattern.
@@ -193,14 +198,15 @@ type ParseKvOp struct {
 // SampleOp is sample N, or sample-distinct N of X.
 type SampleOp struct {
 	pos
-	N  Expr
-	Of Expr // nil for sample
+	Hints []*Hint
+	N     Expr
+	Of    Expr // nil for sample
 }
 
 // TopHittersOp is top-hitters N of X by Y.
 type TopHittersOp struct {
 	pos
-	N, Of, By Expr
+	N, Of, By Expr // By is nil when not given
 }
 
 // TopNestedOp is top-nested N of X with others=… by Agg, …, one clause a level.
@@ -274,10 +280,10 @@ type FindOp struct {
 	Hints    []*Hint
 	Tables   []Expr
 	Pred     Expr
-	Project  []Expr
+	Project  []Expr // names, typed names, calls of pack_all()
 	Away     []Expr
-	Smart    bool
-	PackRest bool
+	Smart    bool // project-smart
+	PackRest bool // project …, pack(*)
 }
 
 // PartitionOp is partition [hint] by X (subquery) or { query }.
@@ -312,7 +318,8 @@ type ScanStep struct {
 // SerializeOp is serialize [Name = X, …].
 type SerializeOp struct {
 	pos
-	Cols []Expr
+	Hints []*Hint
+	Cols  []Expr
 }
 
 // RenderOp is render kind [with (props)]. It does not change rows.
@@ -331,71 +338,35 @@ type ConsumeOp struct {
 	Hints []*Hint
 }
 
-// FacetOp is facet by a, b [with (ops)].
-type FacetOp struct {
-	pos
-	Cols []Expr
-	Ops  []Op
-}
-
-// ForkOp is fork (ops) (ops) ….
-type ForkOp struct {
-	pos
-	Names    []*Name // nil entries for unnamed branches
-	Branches [][]Op
-}
-
-// ReduceOp is reduce by X [with threshold=…].
-type ReduceOp struct {
-	pos
-	By    Expr
-	Props []*NamedExpr
-}
-
-// UnsupportedOp is an operator of the language that is recognised by name but
-// not parsed any further (graph-match, make-graph, …).
-type UnsupportedOp struct {
-	pos
-	Name string
-}
-
-// BadOp stands for an operator that could not be parsed.
-type BadOp struct{ pos }
-
-func (*WhereOp) op()       {}
-func (*ExtendOp) op()      {}
-func (*ProjectOp) op()     {}
-func (*SortOp) op()        {}
-func (*TakeOp) op()        {}
-func (*TopOp) op()         {}
-func (*DistinctOp) op()    {}
-func (*SummarizeOp) op()   {}
-func (*CountOp) op()       {}
-func (*JoinOp) op()        {}
-func (*UnionOp) op()       {}
-func (*PrintOp) op()       {}
-func (*RangeOp) op()       {}
-func (*MvExpandOp) op()    {}
-func (*MvApplyOp) op()     {}
-func (*ParseOp) op()       {}
-func (*ParseKvOp) op()     {}
-func (*SampleOp) op()      {}
-func (*TopHittersOp) op()  {}
-func (*TopNestedOp) op()   {}
-func (*MakeSeriesOp) op()  {}
-func (*EvaluateOp) op()    {}
-func (*InvokeOp) op()      {}
-func (*AsOp) op()          {}
-func (*SearchOp) op()      {}
-func (*FindOp) op()        {}
-func (*PartitionOp) op()   {}
-func (*ScanOp) op()        {}
-func (*SerializeOp) op()   {}
-func (*RenderOp) op()      {}
-func (*GetSchemaOp) op()   {}
-func (*ConsumeOp) op()     {}
-func (*FacetOp) op()       {}
-func (*ForkOp) op()        {}
-func (*ReduceOp) op()      {}
-func (*UnsupportedOp) op() {}
-func (*BadOp) op()         {}
+func (*WhereOp) op()      {}
+func (*ExtendOp) op()     {}
+func (*ProjectOp) op()    {}
+func (*SortOp) op()       {}
+func (*TakeOp) op()       {}
+func (*TopOp) op()        {}
+func (*DistinctOp) op()   {}
+func (*SummarizeOp) op()  {}
+func (*CountOp) op()      {}
+func (*JoinOp) op()       {}
+func (*UnionOp) op()      {}
+func (*PrintOp) op()      {}
+func (*RangeOp) op()      {}
+func (*MvExpandOp) op()   {}
+func (*MvApplyOp) op()    {}
+func (*ParseOp) op()      {}
+func (*ParseKvOp) op()    {}
+func (*SampleOp) op()     {}
+func (*TopHittersOp) op() {}
+func (*TopNestedOp) op()  {}
+func (*MakeSeriesOp) op() {}
+func (*EvaluateOp) op()   {}
+func (*InvokeOp) op()     {}
+func (*AsOp) op()         {}
+func (*SearchOp) op()     {}
+func (*FindOp) op()       {}
+func (*PartitionOp) op()  {}
+func (*ScanOp) op()       {}
+func (*SerializeOp) op()  {}
+func (*RenderOp) op()     {}
+func (*GetSchemaOp) op()  {}
+func (*ConsumeOp) op()    {}

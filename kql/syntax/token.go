@@ -81,4 +81,6 @@ const (
 	NOTINCI
 	HASANY
 	HASALL
+	BETWEEN // only as tokens: the tree has the node Between
+	NOTBETWEEN
 )

@@ -1,0 +1,69 @@
+# Bare "make" lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+GO ?= go
+# sudo only where it is needed and there.
+ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: bin/picket ## build bin/picket
+
+.PHONY: bin/picket
+bin/picket:
+	@$(GO) version >/dev/null || { echo "Go 1.26 or newer is needed: see your distribution's golang package"; exit 1; }
+	@$(GO) build -o bin/picket ./cmd/picket
+
+.PHONY: demo
+demo: ## build, then run the whole job end to end on a sample
+	@[ -x bin/picket ] || echo "Building Picket: the first time takes a minute or two …"
+	@$(MAKE) --no-print-directory bin/picket
+	@bin/picket demo
+
+.PHONY: test
+test: setup check ## install what tests need, then run every check
+	$(GO) test -race ./...
+
+.PHONY: check
+check: ## formatting and vet
+	@out="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+# The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
+TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal
+.PHONY: setup
+setup: # install the programs the tests drive, where they are missing
+	@missing=""; for t in $(TOOLS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if command -v apt-get >/dev/null; then \
+	    echo "installing for the tests:$$missing"; \
+	    $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else echo "some tests will be skipped; they need:$$missing"; fi; fi
+
+.PHONY: lint
+lint: ## golangci-lint, when it is installed
+	golangci-lint run
+
+.PHONY: bench
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+FUZZTIME ?= 30s
+fuzz: ## every fuzz target, FUZZTIME each (default 30s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
+	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$f" | cut -d' ' -f2); do \
+	    echo "== $$t ($$(dirname "$$f"))"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$f")" || exit 1; done; done
+
+.PHONY: update
+update: ## rewrite expected results of file-based tests
+	$(GO) test ./kql/... -update
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

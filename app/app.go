@@ -1,0 +1,342 @@
+// Package app builds Picket from its parts and says in which order they start
+// and stop.
+package app
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"picket"
+	"picket/analytics"
+	"picket/incident"
+	"picket/ingest"
+	"picket/kql"
+	"picket/playbook"
+	"picket/reputation"
+	"picket/server"
+	"picket/state"
+	"picket/workspace"
+)
+
+// The files of a data folder.
+const (
+	WorkspaceFile = "workspace.duckdb"
+	StateFile     = "state.db"
+)
+
+// Options are what the caller of [New] brings beside the configuration.
+type Options struct {
+	Logger  *slog.Logger
+	Version string
+	// HoldRules keeps rules from running until StartRules is called.
+	HoldRules bool
+	// PlaybookEvent, when set, is told the progress of playbook runs.
+	PlaybookEvent func(playbook.Event)
+}
+
+// App is a whole Picket.
+type App struct {
+	Workspace  *workspace.DB
+	State      *state.DB
+	Reputation *reputation.Service
+	Incidents  *incident.Desk
+	Rules      *analytics.Scheduler
+	Playbooks  *playbook.Runner
+
+	cfg    Config
+	opts   Options
+	log    *slog.Logger
+	rules  []*analytics.Rule
+	syslog *ingest.Server // nil when off
+	tails  []part         // followers of the configured files
+	beat   *ingest.Heartbeat
+	http   *http.Server
+	listen net.Listener
+	closed []func() error // in reverse order
+
+	launched chan struct{} // closed when durable work can be started
+}
+
+// New opens the stores, loads the content and binds the listeners. Nothing runs
+// before Run. What is wrong with one rule or playbook stops that one only.
+func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &App{cfg: cfg, opts: o, log: o.Logger, launched: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := installContent(cfg.Data); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := a.openStores(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.bind(); err != nil {
+		return nil, err
+	}
+	if err := a.wire(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) openStores(ctx context.Context) (err error) {
+	data := func(name string) string { return filepath.Join(a.cfg.Data, name) }
+	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{Logger: a.component("workspace")})
+	if err != nil {
+		return err
+	}
+	a.closed = append(a.closed, a.Workspace.Close)
+	a.State, err = state.Open(ctx, state.Options{Path: data(StateFile), Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.closed = append(a.closed, func() error { return a.State.Close(context.Background()) })
+	return nil
+}
+
+// bind takes the addresses, so that a taken one is told before anything starts.
+func (a *App) bind() (err error) {
+	a.listen, err = net.Listen("tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	a.closed = append(a.closed, func() error { return ignoreClosed(a.listen.Close()) })
+	if a.cfg.Syslog == "off" {
+		return nil
+	}
+	a.syslog, err = ingest.Listen(a.Workspace.Append, ingest.Options{Addr: a.cfg.Syslog, Host: hostname(), Log: a.component("syslog")})
+	if err != nil {
+		return err
+	}
+	a.closed = append(a.closed, func() error { return ignoreClosed(a.syslog.Close()) })
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (a *App) component(name string) *slog.Logger { return a.log.With("component", name) }
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+// wire builds every engine and joins them.
+func (a *App) wire(ctx context.Context) error {
+	own, err := reputation.HostAddrs()
+	if err != nil {
+		a.log.Warn("this host's own addresses are unknown", "err", err)
+	}
+	skip := reputation.NewSkipper(reputation.SkipOptions{Own: a.cfg.Own, Host: own, ForcePublic: a.cfg.ForcePublic})
+	a.Reputation = reputation.New(a.State, reputation.Options{Skip: skip, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+
+	a.Incidents = incident.New(a.State, incident.Options{
+		Append: a.Workspace.Append,
+		RunPlaybook: func(ctx context.Context, tx *sql.Tx, name, runID string, trigger json.RawMessage) error {
+			return a.Playbooks.Enqueue(ctx, tx, playbook.Run{ID: runID, Playbook: name, Trigger: trigger})
+		},
+		Place:  incident.Place{WorkspaceID: a.Workspace.ID()},
+		Logger: a.component("incident"),
+	})
+	a.Rules = analytics.New(a.Workspace, a.runQuery, a.State, analytics.Options{
+		Raise: a.Incidents.Raise, Delay: a.cfg.RuleDelay, Logger: a.component("analytics"),
+	})
+	if err := a.wirePlaybooks(ctx, skip); err != nil {
+		return err
+	}
+	if err := a.loadContent(); err != nil {
+		return err
+	}
+	if err := a.wireServer(); err != nil {
+		return err
+	}
+	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
+	for _, path := range a.cfg.Logs {
+		a.tails = append(a.tails, part{"file " + path, a.tail(path, false).Run})
+	}
+	return nil
+}
+
+// runQuery runs a rule's query over its window.
+func (a *App) runQuery(ctx context.Context, src string, w analytics.Window) ([]kql.Column, iter.Seq2[[]any, error], error) {
+	res, err := a.Workspace.Query(ctx, src, kql.Options{Now: kql.TicksOf(w.Now), From: kql.TicksOf(w.From), To: kql.TicksOf(w.To)})
+	if err != nil {
+		return nil, nil, err
+	}
+	return res.Columns, res.Rows(), nil
+}
+
+// loadContent reads the data folder's rules, automation rules and playbooks.
+func (a *App) loadContent() error {
+	dir := os.DirFS(a.cfg.Data)
+	check := func(query string) ([]kql.Column, error) {
+		q, err := kql.Compile(query, a.Workspace, kql.Options{Now: kql.TicksOf(time.Now())})
+		if err != nil {
+			return nil, err
+		}
+		return q.Columns, nil
+	}
+	playbooks, err := playbook.LoadDir(dir, "playbooks")
+	a.report("playbook", err)
+	a.Playbooks.Set(playbooks...)
+	automation, err := incident.LoadDir(dir, "automation")
+	a.report("automation rule", err)
+	a.Incidents.SetRules(automation)
+	rules, err := analytics.LoadDir(dir, "rules", check)
+	a.report("analytics rule", err)
+	a.rules = rules
+	a.log.Info("content loaded", "rules", len(rules), "automation", len(automation), "playbooks", len(playbooks))
+	return nil
+}
+
+// report logs what is wrong with content files; the others are loaded.
+func (a *App) report(kind string, err error) {
+	if err == nil {
+		return
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		a.log.Error(kind+" not loaded", "err", e)
+	}
+}
+
+func (a *App) wireServer() error {
+	admin, err := adminToken(a.cfg.Data)
+	if err != nil {
+		return fmt.Errorf("admin token: %w", err)
+	}
+	handler := server.New(server.Options{
+		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
+		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Logger: a.component("prowl")}),
+		Admin: admin,
+		Verify: func(ctx context.Context, key picket.Secret, scope string) error {
+			_, err := a.Reputation.VerifyKey(ctx, key, scope)
+			return err
+		},
+		Version: a.opts.Version,
+		Logger:  a.component("server"),
+	})
+	a.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.component("http").Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// URL is where the HTTP APIs are.
+func (a *App) URL() string { return "http://" + a.listen.Addr().String() }
+
+// SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
+func (a *App) SyslogAddr() netip.AddrPort {
+	if a.syslog == nil {
+		return netip.AddrPort{}
+	}
+	return a.syslog.Addr()
+}
+
+// StartRules lets the rules run, when Options held them.
+func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
+
+// Run runs everything until ctx ends or a part fails, and has stopped and
+// closed everything when it returns. Call it once.
+func (a *App) Run(ctx context.Context) error {
+	if err := os.WriteFile(filepath.Join(a.cfg.Data, urlFile), []byte(a.URL()+"\n"), 0o600); err != nil {
+		return errors.Join(err, a.close())
+	}
+	if !a.opts.HoldRules {
+		a.StartRules()
+	}
+	sources := append(a.tails, part{"heartbeat", a.beat.Run})
+	if a.syslog != nil {
+		sources = append(sources, part{"syslog", a.syslog.Run})
+	}
+	err := runStages(ctx,
+		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
+		[]part{{"http", a.serve}},
+		[]part{{"durable work", a.work}},
+		[]part{{"rules", a.runRules}},
+		sources,
+	)
+	return errors.Join(err, a.close())
+}
+
+// serve serves HTTP until ctx ends, then lets requests under way finish.
+func (a *App) serve(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- a.http.Serve(a.listen) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := a.http.Shutdown(wait); err != nil {
+		return errors.Join(err, a.http.Close())
+	}
+	return nil
+}
+
+// work runs the durable work until ctx ends; what is not finished then goes on
+// at the next start.
+func (a *App) work(ctx context.Context) error {
+	if err := a.State.Launch(); err != nil {
+		return err
+	}
+	close(a.launched)
+	<-ctx.Done()
+	return a.State.StopWork(context.WithoutCancel(ctx))
+}
+
+// runRules runs the rules once there is durable work for their slots.
+func (a *App) runRules(ctx context.Context) error {
+	select {
+	case <-a.launched:
+		return a.Rules.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (a *App) close() error {
+	var errs []error
+	for i := len(a.closed) - 1; i >= 0; i-- {
+		errs = append(errs, a.closed[i]())
+	}
+	a.closed = nil
+	return errors.Join(errs...)
+}

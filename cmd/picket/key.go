@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"picket/app"
+	"picket/reputation"
+	"picket/state"
+)
+
+// key is "picket key create|list|revoke".
+func key(ctx context.Context, args []string, stdio stdio) error {
+	if len(args) == 0 {
+		return misuse("key: want create, list or revoke")
+	}
+	verb := args[0]
+	fs := flag.NewFlagSet("key "+verb, flag.ContinueOnError)
+	data := fs.String("data", "", "data `folder` of the server on this machine")
+	name := fs.String("name", "key", "what the key is for")
+	scope := fs.String("scope", reputation.ScopeLookup, "what it may do: "+strings.Join(reputation.Scopes(), ", ")+"; several with commas")
+	operands, err := parse(fs, args[1:], stdio)
+	if err != nil {
+		return err
+	}
+	want := 0
+	if verb == "revoke" {
+		want = 1
+	}
+	if len(operands) != want {
+		return misuse("key %s: takes %d operand%s, not %d", verb, want, plural(want), len(operands))
+	}
+	switch verb {
+	case "create":
+		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ",")}, stdio)
+	case "list":
+		return keyList(ctx, *data, stdio)
+	case "revoke":
+		return keyRevoke(ctx, *data, operands[0])
+	}
+	return misuse("key: unknown %q; want create, list or revoke", verb)
+}
+
+// keyCreate prints the new key alone on standard output, for scripts.
+func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
+	var text, id string
+	err := either(ctx, data, func(c *client) error {
+		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes})
+		if err != nil {
+			return err
+		}
+		var a struct{ ID, Key string }
+		err = c.do(ctx, "POST", "/v1/keys", bytes.NewReader(body), &a)
+		text, id = a.Key, a.ID
+		return err
+	}, func(s *reputation.Service) error {
+		made, secret, err := s.CreateKey(ctx, k)
+		text, id = secret.Reveal(), made.ID
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdio.out, text)
+	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; its scope: %s.\n", id, strings.Join(k.Scopes, ", "))
+	return nil
+}
+
+func keyList(ctx context.Context, data string, stdio stdio) error {
+	c, err := connect(data)
+	if err != nil {
+		return err
+	}
+	var a struct {
+		Value []struct {
+			state.Key
+			Requests int64
+			CostUSD  float64 `json:"cost_usd"`
+		}
+	}
+	if err := c.do(ctx, "GET", "/v1/keys", nil, &a); err != nil {
+		return err
+	}
+	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
+	for _, k := range a.Value {
+		status := "valid"
+		if !k.Revoked.IsZero() {
+			status = "revoked"
+		}
+		if err := r.add(k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.Created), moment(k.LastUsed), k.Requests, fmt.Sprintf("%.2f", k.CostUSD), status); err != nil {
+			return err
+		}
+	}
+	return r.print(stdio.out, "table")
+}
+
+// moment is a time as lists show it; no time is nothing.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// add adds a row of Go values.
+func (r *result) add(values ...any) error {
+	row := make([]json.RawMessage, len(values))
+	for i, v := range values {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		row[i] = b
+	}
+	r.Rows = append(r.Rows, row)
+	return nil
+}
+
+func keyRevoke(ctx context.Context, data, id string) error {
+	return either(ctx, data, func(c *client) error {
+		return c.do(ctx, "DELETE", "/v1/keys/"+id, nil, nil)
+	}, func(s *reputation.Service) error {
+		return s.RevokeKey(ctx, id)
+	})
+}
+
+// either does a thing through the running server, or, when a data folder is
+// named and no server runs on it, in the folder's state itself.
+func either(ctx context.Context, data string, online func(*client) error, offline func(*reputation.Service) error) error {
+	c, err := connect(data)
+	if err == nil {
+		err = online(c)
+	}
+	if !errors.Is(err, errNoServer) || data == "" {
+		return err
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	db, err := state.Open(ctx, state.Options{Path: filepath.Join(data, app.StateFile)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(offline(reputation.New(db, reputation.Options{})), db.Close(ctx))
+}
+
+// reputationCommand is "picket reputation import FILE".
+func reputationCommand(ctx context.Context, args []string, stdio stdio) error {
+	if len(args) == 0 || args[0] != "import" {
+		return misuse("reputation: want import")
+	}
+	fs := flag.NewFlagSet("reputation import", flag.ContinueOnError)
+	data := fs.String("data", "", "data `folder` of the server on this machine")
+	operands, err := parse(fs, args[1:], stdio)
+	if err != nil {
+		return err
+	}
+	if len(operands) != 1 {
+		return misuse("reputation import: takes one file")
+	}
+	path := operands[0]
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var done reputation.Imported
+	err = either(ctx, *data, func(c *client) error {
+		return c.do(ctx, "POST", "/v1/reputation?name="+url.QueryEscape(path), f, &done)
+	}, func(s *reputation.Service) error {
+		if _, err := f.Seek(0, 0); err != nil {
+			return err
+		}
+		var err error
+		done, err = s.Import(ctx, f, path)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdio.out, "%d addresses imported: %d new, %d replaced\n", done.Records, done.Added, done.Replaced)
+	for _, w := range done.Warnings {
+		fmt.Fprintln(stdio.err, "warning:", w)
+	}
+	if done.MoreWarnings > 0 {
+		fmt.Fprintf(stdio.err, "… and %d more warnings\n", done.MoreWarnings)
+	}
+	return nil
+}

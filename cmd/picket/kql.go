@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"picket/kql"
+	"picket/kql/syntax"
+	"picket/workspace"
+)
+
+// maxBatchLine bounds one line of picket kql --batch.
+const maxBatchLine = 64 << 20
+
+// kqlCommand is "picket kql": KQL over files, without a server.
+func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
+	fs := flag.NewFlagSet("kql", flag.ContinueOnError)
+	var files []workspace.File
+	fs.Func("table", "load `NAME=FILE` (.csv, .tsv, .json, .ndjson, .parquet) as a table; may be repeated", func(s string) error {
+		name, path, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("want NAME=FILE")
+		}
+		files = append(files, workspace.File{Table: name, Path: path})
+		return nil
+	})
+	batch := fs.Bool("batch", false, `answer one {"id","query"} a line`)
+	operands, err := parse(fs, args, stdio)
+	if err != nil {
+		return err
+	}
+	if len(operands) > 0 {
+		return misuse("kql reads the query from standard input, not from %q", operands[0])
+	}
+	ws, err := workspace.Open("", workspace.Options{Files: files})
+	if err != nil {
+		return err
+	}
+	defer ws.Close()
+	out := bufio.NewWriter(stdio.out)
+	defer out.Flush()
+	if *batch {
+		return kqlBatch(ctx, ws, stdio.in, out)
+	}
+	src, err := io.ReadAll(stdio.in)
+	if err != nil {
+		return err
+	}
+	answer, err := ask(ctx, ws, string(src))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", answer)
+	return err
+}
+
+// kqlBatch answers each line of in. A failing query is an answer, not the end.
+func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Writer) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 64<<10), maxBatchLine)
+	for n := 1; lines.Scan(); n++ {
+		if len(strings.TrimSpace(lines.Text())) == 0 {
+			continue
+		}
+		var req struct {
+			ID    json.RawMessage `json:"id"`
+			Query string          `json:"query"`
+		}
+		answer := []byte(nil)
+		err := json.Unmarshal(lines.Bytes(), &req)
+		if err != nil {
+			err = fmt.Errorf("line %d: want {\"id\":…,\"query\":\"…\"}: %w", n, err)
+		} else {
+			answer, err = ask(ctx, ws, req.Query)
+		}
+		if len(req.ID) == 0 {
+			req.ID = json.RawMessage("null")
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			msg, merr := json.Marshal(err.Error())
+			if merr != nil {
+				return merr
+			}
+			fmt.Fprintf(out, `{"id":%s,"error":%s}`+"\n", req.ID, msg)
+		} else {
+			fmt.Fprintf(out, `{"id":%s,%s`+"\n", req.ID, answer[1:])
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// ask runs a query and returns {"columns":[…],"rows":[[…]]}.
+func ask(ctx context.Context, ws *workspace.DB, src string) ([]byte, error) {
+	res, err := ws.Query(ctx, src, kql.Options{})
+	if err != nil {
+		return nil, pointed(err, src)
+	}
+	defer res.Close()
+	cols := make([]column, len(res.Columns))
+	for i, c := range res.Columns {
+		cols[i] = column{c.Name, c.Type.String()}
+	}
+	head, err := json.Marshal(cols)
+	if err != nil {
+		return nil, err
+	}
+	b := append([]byte(`{"columns":`), head...)
+	b = append(b, `,"rows":[`...)
+	first := true
+	for row, err := range res.Rows() {
+		if err != nil {
+			return nil, err
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, '[')
+		for i, v := range row {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = kql.AppendJSON(b, v, res.Columns[i].Type)
+		}
+		b = append(b, ']')
+	}
+	if res.Truncated != "" {
+		return nil, errors.New(res.Truncated)
+	}
+	return append(b, "]}"...), nil
+}
+
+// pointed makes the problems of a query point at their places in it.
+func pointed(err error, src string) error {
+	var d syntax.Diagnostics
+	if errors.As(err, &d) {
+		return errors.New(strings.TrimRight(d.Render(src), "\n"))
+	}
+	return err
+}

@@ -1,0 +1,143 @@
+// Command picket is Picket: see "picket help".
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+const usage = `Picket answers, for every IP address in your logs: who is this, and what do they want?
+
+Usage:
+  picket demo   [--log FILE] [--once] [--format table|json]
+                                    run the whole job here and now, in a temporary folder
+  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--syslog ADDR] [--log FILE]
+                                    run as a service
+  picket query  [--data DIR] [--format table|json|csv] 'KQL'
+                                    ask a running server
+  picket kql    [--table NAME=FILE]... [--batch]
+                                    run KQL from standard input over files, without a server
+  picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
+  picket reputation import          [--data DIR] FILE
+                                    teach the reputation store what is known of addresses
+  picket incident list              [--data DIR] [--format table|json]
+  picket version
+
+Commands that talk to a server find it through --data DIR, or through the
+environment: PICKET_URL and PICKET_KEY.
+
+Example:
+  picket serve --data /var/lib/picket &
+  logger --server 127.0.0.1 --port 5514 --tcp --tag sshd 'Failed password for root from 203.0.113.7 port 51022 ssh2'
+  picket query --data /var/lib/picket 'Syslog | take 10'
+`
+
+// exit codes: 0 done, 1 failed, 2 called wrongly.
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// stdio is what a command reads and writes.
+type stdio struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ msg string }
+
+func (e usageError) Error() string { return e.msg }
+
+func misuse(format string, args ...any) error {
+	return usageError{fmt.Sprintf(format, args...)}
+}
+
+// run runs one command and returns the exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	err := dispatch(ctx, args, io)
+	var wrong usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &wrong):
+		fmt.Fprintf(io.err, "picket: %s\nSee \"picket help\".\n", wrong.msg)
+		return 2
+	default:
+		fmt.Fprintf(io.err, "picket: %v\n", err)
+		return 1
+	}
+}
+
+func dispatch(ctx context.Context, args []string, io stdio) error {
+	if len(args) == 0 {
+		fmt.Fprint(io.err, usage)
+		return usageError{"which command?"}
+	}
+	switch name, rest := args[0], args[1:]; name {
+	case "demo":
+		return demo(ctx, rest, io)
+	case "serve":
+		return serve(ctx, rest, io)
+	case "query":
+		return query(ctx, rest, io)
+	case "kql":
+		return kqlCommand(ctx, rest, io)
+	case "key":
+		return key(ctx, rest, io)
+	case "reputation":
+		return reputationCommand(ctx, rest, io)
+	case "incident":
+		return incidentCommand(ctx, rest, io)
+	case "version", "--version":
+		fmt.Fprintln(io.out, "picket", version())
+		return nil
+	case "help", "-h", "--help":
+		fmt.Fprint(io.out, usage)
+		return nil
+	default:
+		return misuse("unknown command %q", name)
+	}
+}
+
+// version is the version the binary was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "0.1.0"
+}
+
+// parse reads flags, also when they stand behind the operands, and returns the operands.
+func parse(fs *flag.FlagSet, args []string, io stdio) ([]string, error) {
+	fs.SetOutput(io.err)
+	fs.Usage = func() {
+		fmt.Fprintf(io.err, "Flags of picket %s:\n", fs.Name())
+		fs.PrintDefaults()
+	}
+	var operands []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usageError{err.Error()}
+		}
+		if fs.NArg() == 0 {
+			return operands, nil
+		}
+		operands = append(operands, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}

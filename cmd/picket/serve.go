@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+
+	"picket/app"
+)
+
+// serve is "picket serve": run as a service until a signal.
+func serve(ctx context.Context, args []string, stdio stdio) error {
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	data := fs.String("data", "", "`folder` for the workspace, the state, rules, playbooks and the admin token (required)")
+	config := fs.String("config", "", "configuration `file` (picket.yaml)")
+	listen := fs.String("listen", "", "`address` of the HTTP APIs (default 127.0.0.1:8480)")
+	syslog := fs.String("syslog", "", "`address` for syslog over UDP and TCP, or off (default 127.0.0.1:5514)")
+	debug := fs.Bool("debug", false, "log more")
+	var logs []string
+	fs.Func("log", "follow this log `file`; may be repeated", func(s string) error {
+		logs = append(logs, s)
+		return nil
+	})
+	operands, err := parse(fs, args, stdio)
+	if err != nil {
+		return err
+	}
+	if len(operands) > 0 {
+		return misuse("serve takes no operand, such as %q", operands[0])
+	}
+	if *data == "" {
+		return misuse("serve: --data DIR is required")
+	}
+	c := app.DefaultConfig()
+	if *config != "" {
+		if c, err = app.LoadConfig(*config); err != nil {
+			return err
+		}
+	}
+	c.Data = *data
+	c.Logs = append(c.Logs, logs...)
+	if *listen != "" {
+		c.Listen = *listen
+	}
+	if *syslog != "" {
+		c.Syslog = *syslog
+	}
+	level := slog.LevelInfo
+	if *debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(stdio.err, &slog.HandlerOptions{Level: level}))
+	a, err := app.New(ctx, c, app.Options{Logger: log, Version: version()})
+	if err != nil {
+		return err
+	}
+	log.Info("Picket is up", "api", a.URL(), "syslog", a.SyslogAddr(), "data", *data)
+	return a.Run(ctx)
+}

@@ -1,0 +1,377 @@
+package kql
+
+import (
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// binary binds X Op Y as a value.
+func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
+	switch x.Op {
+	case syntax.AND, syntax.OR:
+		l := b.boolean(x.X, c)
+		r := b.boolean(x.Y, c)
+		op := " AND "
+		if x.Op == syntax.OR {
+			op = " OR "
+		}
+		return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+	}
+	l, r := b.scalar(x.X, c), b.scalar(x.Y, c)
+	switch x.Op {
+	case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+		return b.compare(x, l, r, false)
+	case syntax.ADD, syntax.SUB, syntax.MUL, syntax.DIV, syntax.MOD:
+		return b.arith(x, x.Op, l, r)
+	}
+	return b.stringOp(x, l, r)
+}
+
+// pred binds x as a condition of a filter, where null and false are the same.
+// Comparisons then need no guard against null, so that they reach the scan and
+// its zone maps.
+func (b *binder) pred(x syntax.Expr, c *ctx) expr {
+	switch y := x.(type) {
+	case *syntax.Paren:
+		return b.pred(y.X, c)
+	case *syntax.Binary:
+		switch y.Op {
+		case syntax.AND, syntax.OR:
+			l, r := b.pred(y.X, c), b.pred(y.Y, c)
+			op := " AND "
+			if y.Op == syntax.OR {
+				op = " OR "
+			}
+			return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+		case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+			return b.compare(y, b.scalar(y.X, c), b.scalar(y.Y, c), true)
+		}
+	}
+	return b.boolean(x, c)
+}
+
+// boolean binds x and requires a truth value.
+func (b *binder) boolean(x syntax.Expr, c *ctx) expr {
+	e := b.scalar(x, c)
+	switch e.typ {
+	case Bool, Unknown:
+		return e
+	case Dynamic:
+		return fromDynamic(e, Bool)
+	case Int, Long, Real, Decimal:
+		return expr{sql: "(" + e.sql + " <> 0)", typ: Bool, window: e.window}
+	}
+	b.errorf(x, "SEM0022", "a condition must be bool, and this is %s", e.typ)
+	return unknown()
+}
+
+func numeric(t Type) bool { return t == Int || t == Long || t == Real || t == Decimal }
+
+// compare lowers == != < <= > >=.
+//
+// KQL: null == 1 is false, null != 1 is true, null == null is null; the
+// ordering operators give null when either side is null.
+func (b *binder) compare(x *syntax.Binary, l, r expr, pred bool) expr {
+	out := expr{typ: Bool, window: l.window || r.window}
+	l, r, ok := b.comparable(x, l, r)
+	if !ok {
+		out.sql = "NULL::BOOLEAN"
+		return out
+	}
+	ops := map[syntax.Kind]string{syntax.EQ: "=", syntax.NE: "<>", syntax.LT: "<", syntax.LE: "<=", syntax.GT: ">", syntax.GE: ">="}
+	plain := "(" + l.sql + " " + ops[x.Op] + " " + r.sql + ")"
+	switch {
+	case x.Op != syntax.EQ && x.Op != syntax.NE, l.typ == String, l.lit != nil && r.lit != nil:
+		out.sql = plain
+	case x.Op == syntax.EQ && pred:
+		out.sql = plain
+	case x.Op == syntax.NE && (pred || l.lit != nil || r.lit != nil):
+		out.sql = "(" + l.sql + " IS DISTINCT FROM " + r.sql + ")"
+	case x.Op == syntax.EQ && (l.lit != nil || r.lit != nil):
+		out.sql = "coalesce(" + l.sql + " = " + r.sql + ", false)"
+	case x.Op == syntax.EQ:
+		out.sql = "(CASE WHEN " + l.sql + " IS NULL AND " + r.sql + " IS NULL THEN NULL ELSE " + l.sql + " IS NOT DISTINCT FROM " + r.sql + " END)"
+	default:
+		out.sql = "(CASE WHEN " + l.sql + " IS NULL AND " + r.sql + " IS NULL THEN NULL ELSE " + l.sql + " IS DISTINCT FROM " + r.sql + " END)"
+	}
+	return out
+}
+
+// comparable brings both sides of a comparison to one type.
+func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
+	if l.typ == Unknown || r.typ == Unknown {
+		return l, r, false
+	}
+	equality := x.Op == syntax.EQ || x.Op == syntax.NE
+	switch {
+	case l.typ == r.typ && l.typ == Dynamic:
+		l.sql, r.sql = l.sql+"::VARCHAR", r.sql+"::VARCHAR"
+		return l, r, true
+	case l.typ == r.typ, numeric(l.typ) && numeric(r.typ):
+		return l, r, true
+	case l.typ == Dynamic:
+		return dynamicAs(l, r), r, true
+	case r.typ == Dynamic:
+		return l, dynamicAs(r, l), true
+	case l.typ == Bool && numeric(r.typ):
+		l = expr{sql: l.sql + "::BIGINT", typ: Long, window: l.window}
+		return l, r, true
+	case r.typ == Bool && numeric(l.typ):
+		r = expr{sql: r.sql + "::BIGINT", typ: Long, window: r.window}
+		return l, r, true
+	case equality && l.typ == String:
+		l, r = stringAs(l, r)
+		return l, r, true
+	case equality && r.typ == String:
+		r, l = stringAs(r, l)
+		return l, r, true
+	}
+	b.report(x.OpPos, "SEM0023", "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
+	return l, r, false
+}
+
+// dynamicAs converts a dynamic value to the type of what it is compared with.
+// Numbers compare as numbers whatever their kind.
+func dynamicAs(d, other expr) expr {
+	if other.typ == Int || other.typ == Long {
+		if _, whole := other.lit.(int64); !whole {
+			return fromDynamic(d, Long)
+		}
+		return fromDynamic(d, Real)
+	}
+	return fromDynamic(d, other.typ)
+}
+
+// stringAs makes string s comparable with e of another type. Against a whole
+// number constant the texts are compared, which needs no cast of every row.
+func stringAs(s, e expr) (expr, expr) {
+	switch e.typ {
+	case Int, Long:
+		if v, ok := e.lit.(int64); ok {
+			return s, strLit(formatInt(v))
+		}
+		return expr{sql: "TRY_CAST(" + s.sql + " AS BIGINT)", typ: Long, window: s.window}, e
+	case Guid:
+		return expr{sql: "lower(" + s.sql + ")", typ: Guid, window: s.window}, e
+	case DateTime, TimeSpan:
+		return expr{sql: ticksFromText(s.sql, e.typ), typ: e.typ, window: s.window}, e
+	}
+	return expr{sql: "TRY_CAST(" + s.sql + " AS " + e.typ.SQL() + ")", typ: e.typ, window: s.window}, e
+}
+
+// arith lowers + - * / %.
+func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
+	if l.typ == Unknown || r.typ == Unknown {
+		return unknown()
+	}
+	l, r = dynamicOperand(l, r, op), dynamicOperand(r, l, op)
+	out := expr{window: l.window || r.window}
+	sign := map[syntax.Kind]string{syntax.ADD: "+", syntax.SUB: "-", syntax.MUL: "*", syntax.DIV: "/", syntax.MOD: "%"}[op]
+	out.typ = arithType(op, l.typ, r.typ)
+	if out.typ == Unknown {
+		hint := ""
+		if l.typ == String && op == syntax.ADD {
+			hint = "strcat(a, b) joins strings"
+		}
+		b.report(n.Span(), "SEM0024", hint, "cannot compute "+l.typ.String()+" "+sign+" "+r.typ.String())
+		return unknown()
+	}
+	if out.typ == Long && numeric(l.typ) && numeric(r.typ) {
+		l, r = widenIf(l, Long), widenIf(r, Long)
+	}
+	whole := out.typ == Long || out.typ == Int
+	switch {
+	case op == syntax.DIV && whole:
+		out.sql = "(" + l.sql + " // " + r.sql + ")"
+	case op == syntax.DIV && out.typ == Real && l.typ == TimeSpan:
+		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)"
+	case op == syntax.DIV && out.typ == TimeSpan:
+		out.sql = "(" + l.sql + " / " + r.sql + ")::BIGINT"
+	case op == syntax.DIV && out.typ == Decimal:
+		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
+	case op == syntax.MUL && out.typ == TimeSpan:
+		out.sql = "(" + l.sql + " * " + r.sql + ")::BIGINT"
+	case op == syntax.MUL && out.typ == Decimal:
+		out.sql = "(" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
+	case op == syntax.MOD && whole:
+		// The remainder is never negative.
+		out.sql = "((" + l.sql + " % " + r.sql + " + abs(" + r.sql + ")) % abs(" + r.sql + "))"
+	default:
+		out.sql = "(" + l.sql + " " + sign + " " + r.sql + ")"
+	}
+	out.lit = fold(op, out.typ, l, r)
+	if v, ok := out.lit.(int64); ok {
+		return expr{sql: intSQL(v, "BIGINT"), typ: out.typ, lit: v}
+	}
+	return out
+}
+
+func widenIf(e expr, t Type) expr {
+	if e.typ != t {
+		return widen(e, t)
+	}
+	return e
+}
+
+// dynamicOperand converts a dynamic operand of arithmetic to what the other
+// side asks for.
+func dynamicOperand(e, other expr, op syntax.Kind) expr {
+	if e.typ != Dynamic {
+		return e
+	}
+	switch other.typ {
+	case Dynamic:
+		return fromDynamic(e, Real)
+	case TimeSpan:
+		if op == syntax.MUL {
+			return fromDynamic(e, Real)
+		}
+	case Int:
+		return fromDynamic(e, Long)
+	}
+	return fromDynamic(e, other.typ)
+}
+
+// arithType is the type of l op r, Unknown when there is none.
+func arithType(op syntax.Kind, l, r Type) Type {
+	if numeric(l) && numeric(r) {
+		switch {
+		case l == Decimal || r == Decimal:
+			return Decimal
+		case l == Real || r == Real:
+			return Real
+		}
+		return Long
+	}
+	date, span := l == DateTime, l == TimeSpan
+	switch op {
+	case syntax.ADD:
+		if (date && r == TimeSpan) || (span && r == DateTime) {
+			return DateTime
+		}
+		if span && r == TimeSpan {
+			return TimeSpan
+		}
+	case syntax.SUB:
+		switch {
+		case date && r == TimeSpan:
+			return DateTime
+		case date && r == DateTime, span && r == TimeSpan:
+			return TimeSpan
+		}
+	case syntax.MUL:
+		if (span && numeric(r)) || (numeric(l) && r == TimeSpan) {
+			return TimeSpan
+		}
+	case syntax.DIV:
+		if span && r == TimeSpan {
+			return Real
+		}
+		if span && numeric(r) {
+			return TimeSpan
+		}
+	case syntax.MOD:
+		if (span || date) && r == TimeSpan {
+			return TimeSpan
+		}
+	}
+	return Unknown
+}
+
+// fold computes constant integer arithmetic, so that bounds such as
+// now() - 2 * 1h are constants in the SQL.
+func fold(op syntax.Kind, t Type, l, r expr) any {
+	x, ok1 := l.lit.(int64)
+	y, ok2 := r.lit.(int64)
+	if !ok1 || !ok2 || t == Real || t == Decimal {
+		return nil
+	}
+	const safe = 1 << 62
+	if x > safe || x < -safe || y > safe || y < -safe {
+		return nil
+	}
+	switch op {
+	case syntax.ADD:
+		return x + y
+	case syntax.SUB:
+		return x - y
+	case syntax.MUL:
+		if x == 0 || (x*y)/x == y {
+			return x * y
+		}
+	case syntax.DIV:
+		if y != 0 && t == Long {
+			return x / y
+		}
+	}
+	return nil
+}
+
+// unary binds -X and +X.
+func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
+	e := b.scalar(x.X, c)
+	if e.typ == Dynamic {
+		e = fromDynamic(e, Real)
+	}
+	if e.typ == Unknown {
+		return e
+	}
+	if !numeric(e.typ) && e.typ != TimeSpan {
+		b.errorf(x, "SEM0025", "cannot negate a %s", e.typ)
+		return unknown()
+	}
+	if x.Op != syntax.SUB {
+		return e
+	}
+	switch v := e.lit.(type) {
+	case int64:
+		if e.typ == Long {
+			return longLit(-v)
+		}
+		if e.typ == Int {
+			return intLit(-v)
+		}
+		return ticksLit(-v, e.typ)
+	case float64:
+		return realLit(-v)
+	}
+	return expr{sql: "(-" + e.sql + ")", typ: e.typ, window: e.window}
+}
+
+// between binds X between (Lo .. Hi), ends included. Around a datetime, Hi may
+// be a timespan counted from Lo.
+func (b *binder) between(x *syntax.Between, c *ctx) expr {
+	v, lo, hi := b.scalar(x.X, c), b.scalar(x.Lo, c), b.scalar(x.Hi, c)
+	if hi.typ == TimeSpan && lo.typ == DateTime {
+		hi = b.arith(x.Hi, syntax.ADD, lo, hi)
+	}
+	ge := b.compare(&syntax.Binary{Op: syntax.GE, OpPos: x.OpPos}, v, lo, false)
+	le := b.compare(&syntax.Binary{Op: syntax.LE, OpPos: x.OpPos}, v, hi, false)
+	sql := "(" + ge.sql + " AND " + le.sql + ")"
+	if x.Not {
+		sql = "(NOT " + sql + ")"
+	}
+	return expr{sql: sql, typ: Bool, window: v.window || lo.window || hi.window}
+}
+
+// asText converts e to a string for the string operators.
+func asText(e expr) expr {
+	switch e.typ {
+	case String, Unknown:
+		return e
+	case Dynamic:
+		return fromDynamic(e, String)
+	case DateTime, TimeSpan:
+		return expr{sql: "coalesce(" + ticksText(e.sql, e.typ) + ", '')", typ: String, window: e.window}
+	}
+	return expr{sql: "coalesce(" + e.sql + "::VARCHAR, '')", typ: String, window: e.window}
+}
+
+// lowered is the lower-case form of a string, computed now for a constant.
+func lowered(e expr) expr {
+	if s, ok := e.lit.(string); ok && e.typ == String {
+		return strLit(strings.ToLower(s))
+	}
+	return expr{sql: "lower(" + e.sql + ")", typ: String, window: e.window}
+}

@@ -1,0 +1,147 @@
+package kql
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// cte is one common table expression of the SQL being written.
+type cte struct {
+	name, sql string
+	cheap     bool // repeat it rather than keep its rows: filters then reach the scan
+}
+
+// binder turns one query's tree into SQL.
+type binder struct {
+	cat    Catalog
+	opt    Options
+	diags  syntax.Diagnostics
+	seen   map[string]bool // diagnostics already given, by place and text
+	ctes   []cte
+	depth  int  // nesting of function calls and subqueries
+	size   int  // bytes of SQL written so far
+	fuzzy  int  // > 0 inside union isfuzzy=true: absent tables are no error
+	full   bool // size is beyond maxSQL and was reported
+	hoists int
+	views  []viewDef
+	props  map[string]string
+	rend   *Render
+}
+
+// viewDef is a let-declared view, which search and find look into as well.
+type viewDef struct {
+	name string
+	val  *value
+}
+
+// Limits that keep a hostile query from growing without end: functions are
+// expanded where they are called.
+const (
+	maxDepth = 60
+	maxSQL   = 8 << 20
+)
+
+// errorf reports a problem at the place of n.
+func (b *binder) errorf(n syntax.Node, code, format string, args ...any) {
+	b.report(n.Span(), code, "", fmt.Sprintf(format, args...))
+}
+
+func (b *binder) report(span syntax.Span, code, hint, msg string) {
+	key := fmt.Sprint(span, msg)
+	if b.seen[key] {
+		return
+	}
+	if b.seen == nil {
+		b.seen = map[string]bool{}
+	}
+	b.seen[key] = true
+	b.diags = append(b.diags, diagnostic(span, code, hint, msg))
+}
+
+// emit adds a CTE and returns its name.
+func (b *binder) emit(sql string, cheap bool) string {
+	name := fmt.Sprintf("s%d", len(b.ctes))
+	b.size += len(sql)
+	b.ctes = append(b.ctes, cte{name, sql, cheap})
+	return name
+}
+
+// step emits a row-wise operator's CTE over r.
+func (b *binder) step(r *relation, sql string, cols []column) *relation {
+	return r.with(b.emit(sql, r.cheap), cols)
+}
+
+// heavy emits a CTE that ends row-wise work: its rows are worth keeping when it
+// is used twice.
+func (b *binder) heavy(sql string, cols []column) *relation {
+	return &relation{from: b.emit(sql, false), cols: cols}
+}
+
+var cteName = regexp.MustCompile(`\bs[0-9]+\b`)
+
+// with writes the WITH clause of the CTEs that root needs, in order, leaving
+// out what no one uses.
+func (b *binder) with(root string) string {
+	index := map[string]int{}
+	for i, c := range b.ctes {
+		index[c.name] = i
+	}
+	uses := make([]int, len(b.ctes))
+	mark := func(sql string) {
+		for _, n := range cteName.FindAllString(sql, -1) {
+			if i, ok := index[n]; ok {
+				uses[i]++
+			}
+		}
+	}
+	mark(root)
+	for i := len(b.ctes) - 1; i >= 0; i-- {
+		if uses[i] > 0 {
+			mark(b.ctes[i].sql)
+		}
+	}
+	var w strings.Builder
+	for i, c := range b.ctes {
+		if uses[i] == 0 {
+			continue
+		}
+		if w.Len() == 0 {
+			w.WriteString("WITH ")
+		} else {
+			w.WriteString(",\n     ")
+		}
+		w.WriteString(c.name)
+		w.WriteString(" AS ")
+		if c.cheap && uses[i] > 1 {
+			w.WriteString("NOT MATERIALIZED ")
+		}
+		w.WriteString("(" + c.sql + ")")
+	}
+	if w.Len() > 0 {
+		w.WriteString("\n")
+	}
+	return w.String()
+}
+
+// enter guards recursion: it reports and returns false when expansion has gone
+// too deep or the SQL has grown too large.
+func (b *binder) enter(n syntax.Node) bool {
+	if b.depth >= maxDepth {
+		b.errorf(n, "SEM0100", "the query nests too deeply (%d levels): does a function call itself?", maxDepth)
+		return false
+	}
+	if b.size > maxSQL {
+		if !b.full {
+			b.full = true
+			b.errorf(n, "SEM0101", "the query is too large once its functions are expanded")
+		}
+		return false
+	}
+	b.depth++
+	return true
+}
+
+func (b *binder) leave() { b.depth-- }

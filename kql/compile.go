@@ -1,0 +1,190 @@
+package kql
+
+import (
+	"strconv"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// Options says how a query is compiled.
+type Options struct {
+	// Now is the query's now(), fixed for one run.
+	Now Ticks
+	// From and To, when not 0, restrict every workspace table that has a
+	// TimeGenerated column to From <= TimeGenerated < To.
+	From, To Ticks
+	// MaxRows, when not 0, bounds the number of result rows.
+	MaxRows int
+	// Probe, when not nil, runs SQL over the workspace while a query is compiled
+	// and returns the first column. The plugins bag_unpack and pivot need it,
+	// whose columns depend on the data.
+	Probe func(sql string) ([]string, error)
+	// Functions answers for functions the query does not define: saved
+	// functions of the workspace, _GetWatchlist and its like. May be nil.
+	Functions Functions
+}
+
+// Functions finds the definitions of functions that are neither KQL's nor the
+// query's own.
+type Functions interface {
+	// Function returns the function's definition, a lambda written in KQL such
+	// as "(alias:string) { Watchlist | where Alias == alias }".
+	Function(name string) (definition string, ok bool)
+}
+
+// Query is a compiled query.
+type Query struct {
+	// SQL is one SELECT for DuckDB. Its columns are those of Columns, in order;
+	// dynamic and decimal values come as VARCHAR, all others as [Type.SQL] says.
+	SQL     string
+	Columns []Column
+	Render  *Render // nil when the query has no render operator
+	Now     Ticks   // what now() was
+}
+
+// Render is what the render operator asked for. It does not change rows.
+type Render struct {
+	Kind  string // timechart, piechart, …
+	Props []Prop // in source order
+}
+
+// Prop is one property of render: title="…", kind=stacked.
+type Prop struct{ Name, Value string }
+
+// Compile compiles a KQL query for the tables of cat. The error, when there is
+// one, is a syntax.Diagnostics that lists every problem found, each with its
+// place in src.
+func Compile(src string, cat Catalog, opt Options) (*Query, error) {
+	tree, diags := syntax.Parse(src)
+	b := &binder{cat: cat, opt: opt, diags: diags}
+	if failed(diags) {
+		// The tree is still bound, so that the other problems are told as well;
+		// what follows from a part that did not parse is not.
+		b.query(tree)
+		return nil, b.diags
+	}
+	r := b.query(tree)
+	if failed(b.diags) {
+		return nil, b.diags
+	}
+	q := &Query{Render: b.rend, Now: opt.Now}
+	if r == nil {
+		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
+	}
+	q.SQL, q.Columns = b.result(r)
+	return q, nil
+}
+
+// result writes the outermost SELECT.
+func (b *binder) result(r *relation) (string, []Column) {
+	var s strings.Builder
+	cols := make([]Column, len(r.cols))
+	s.WriteString("SELECT ")
+	for i, c := range r.cols {
+		cols[i] = Column{c.name, c.typ}
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		if c.typ == Dynamic || c.typ == Decimal {
+			s.WriteString(c.ref() + "::VARCHAR")
+		} else {
+			s.WriteString(c.ref())
+		}
+		if c.typ == Dynamic || c.typ == Decimal || c.id != c.name {
+			s.WriteString(" AS " + quoteIdent(c.name))
+		}
+	}
+	if len(r.cols) == 0 {
+		s.WriteString("NULL WHERE false")
+		return s.String(), cols
+	}
+	s.WriteString(" FROM " + r.from)
+	if b.opt.MaxRows > 0 {
+		s.WriteString(" LIMIT " + strconv.Itoa(b.opt.MaxRows))
+	}
+	root := s.String()
+	return b.with(root) + root, cols
+}
+
+// query binds all statements and returns the last tabular result.
+func (b *binder) query(q *syntax.Query) *relation {
+	if q == nil {
+		return nil
+	}
+	return b.stmts(q.Stmts, newEnv(nil)).rel
+}
+
+// stmts binds statements in env and returns what the last expression yields:
+// rel, scalar, or neither.
+func (b *binder) stmts(list []syntax.Stmt, env *env) value {
+	var out value
+	for _, s := range list {
+		switch s := s.(type) {
+		case *syntax.LetStmt:
+			b.let(s, env)
+		case *syntax.ExprStmt:
+			out = b.any(s.X, &ctx{env: env})
+		case *syntax.DeclareStmt:
+			b.declare(s, env)
+		case *syntax.SetStmt: // request properties do not change what a query means here
+		case *syntax.PatternStmt:
+			b.errorf(s, "SEM0103", "declare pattern is not supported")
+		case *syntax.AliasStmt:
+			b.errorf(s, "SEM0104", "alias database is not supported: a workspace is one database")
+		case *syntax.RestrictStmt:
+			b.errorf(s, "SEM0105", "restrict access is not supported")
+		}
+	}
+	return out
+}
+
+// let binds one let statement.
+func (b *binder) let(s *syntax.LetStmt, env *env) {
+	if s.Name == nil || s.Value == nil {
+		return
+	}
+	if fn, ok := s.Value.(*syntax.Lambda); ok {
+		v := &value{fn: fn, env: env, name: s.Name.Text}
+		// The function sees the names before it, not itself: a let may wrap an
+		// earlier one of the same name.
+		env.vars[s.Name.Text] = v
+		if fn.View && len(fn.Params) == 0 {
+			b.views = append(b.views, viewDef{s.Name.Text, v})
+		}
+		return
+	}
+	v := b.any(s.Value, &ctx{env: env})
+	v.name = s.Name.Text
+	if v.rel == nil && v.scalar == nil && v.fn == nil {
+		v.scalar = &expr{sql: "NULL", typ: Unknown}
+	}
+	env.vars[s.Name.Text] = &v
+}
+
+// declare binds declare query_parameters: their defaults are their values.
+func (b *binder) declare(s *syntax.DeclareStmt, env *env) {
+	for _, p := range s.Params {
+		if p.Name == nil || p.Tabular() {
+			continue
+		}
+		t := b.typeName(p.Type)
+		e := nullLit(t)
+		if p.Default != nil {
+			e = b.castTo(b.scalar(p.Default, &ctx{env: env}), t, p.Default)
+		}
+		env.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
+	}
+}
+
+// typeName resolves the name of a type.
+func (b *binder) typeName(n *syntax.Name) Type {
+	if n == nil {
+		return Unknown
+	}
+	t, ok := ParseType(n.Text)
+	if !ok {
+		b.errorf(n, "SEM0106", "%q is no type: use bool, int, long, real, decimal, string, datetime, timespan, dynamic or guid", n.Text)
+	}
+	return t
+}

@@ -1,0 +1,64 @@
+package kql
+
+import (
+	"strconv"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+func diagnostic(span syntax.Span, code, hint, msg string) syntax.Diagnostic {
+	return syntax.Diagnostic{Span: span, Code: code, Msg: msg, Hint: hint}
+}
+
+func failed(d syntax.Diagnostics) bool { return len(d) > 0 }
+
+func strconvQuote(s string) string { return strconv.Quote(s) }
+
+func formatInt(v int64) string { return strconv.FormatInt(v, 10) }
+
+func formatBool(v bool) string { return strconv.FormatBool(v) }
+
+// didYouMean returns the hint that names the candidate nearest to name, or "".
+func didYouMean(name string, candidates []string) string {
+	best, bestDist := "", len(name)/3+2
+	low := strings.ToLower(name)
+	for _, c := range candidates {
+		if c == "" || strings.HasPrefix(c, "$") {
+			continue
+		}
+		d := editDistance(low, strings.ToLower(c), bestDist)
+		if d < bestDist || (d == bestDist && best != "" && c < best) {
+			best, bestDist = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
+}
+
+// editDistance is the Levenshtein distance of a and b, or limit when it is at
+// least that.
+func editDistance(a, b string, limit int) int {
+	if d := len(a) - len(b); d >= limit || -d >= limit {
+		return limit
+	}
+	prev := make([]int, len(b)+1)
+	cur := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		cur[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
+		}
+		prev, cur = cur, prev
+	}
+	return min(prev[len(b)], limit)
+}

@@ -1,0 +1,229 @@
+package kql
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// bagFunctions are the functions over property bags and over text that holds
+// structure of its own.
+func bagFunctions() []function {
+	return []function{
+		fn("bag_pack", low(Dynamic, lowerBagPack, Unknown).more(1)),
+		fn("bag_pack_columns", low(Dynamic, lowerBagPackColumns, Unknown).more(1)),
+		fn("bag_keys", tpl(Dynamic, "CASE WHEN json_type($1) = 'OBJECT' THEN to_json(json_keys($1)) END", Dynamic)),
+		fn("bag_has_key", low(Bool, lowerBagHasKey, Dynamic, String)),
+		fn("bag_merge", low(Dynamic, func(c *call) (string, error) {
+			parts := make([]string, len(c.args))
+			for i, a := range c.args {
+				parts[i] = entriesOf(a.sql)
+			}
+			return bagOf("flatten([" + strings.Join(parts, ", ") + "])"), nil
+		}, Dynamic).more(2)),
+		fn("bag_set_key", low(Dynamic, func(c *call) (string, error) {
+			key, err := c.constString(1)
+			if err != nil {
+				return "", err
+			}
+			if strings.HasPrefix(key, "$.") {
+				return "", fmt.Errorf("bag_set_key(): the JSONPath %q is not supported; give a key of the bag itself", key)
+			}
+			set := expr{sql: "json_object(" + quoteString(key) + ", " + jsonOf(c.args[2]) + ")"}
+			return bagOf("flatten([list_filter(" + entriesOf(c.args[0].sql) + ", lambda \"$x\": \"$x\".k <> " + quoteString(key) + "), " + entriesOf(set.sql) + "])"), nil
+		}, Dynamic, String, Unknown)),
+		fn("bag_remove_keys", low(Dynamic, lowerBagRemoveKeys, Dynamic, Dynamic)),
+		fn("bag_zip", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN `+bagOf(`list_filter(list_transform(list_zip(json_extract_string($1, '$[*]'), `+listOf("$2")+`), lambda "$z": {k: "$z"[1], v: "$z"[2]}), lambda "$x": "$x".k IS NOT NULL)`)+` END`, Dynamic, Dynamic)),
+		refuse("treepath", "read the keys of each level with bag_keys()"),
+		fn("extract_json", low(Unknown, lowerExtractJSON, String, Unknown, Unknown).from(2).as(func(args []expr) Type {
+			if len(args) == 3 {
+				if t, ok := args[2].lit.(Type); ok {
+					return t
+				}
+			}
+			return String
+		})),
+		fn("parse_csv", tpl(Dynamic, `to_json(list_transform(regexp_extract_all(',' || regexp_extract($1, '^[^\r\n"]*(?:"(?:[^"]|"")*"[^\r\n"]*)*'), ',("(?:[^"]|"")*"|[^,]*)', 1),
+lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"') ELSE "$e" END))`, String)),
+		fn("parse_url", tpl(Dynamic, parseURL, String)),
+		fn("parse_urlquery", tpl(Dynamic, "json_object('Query Parameters', "+queryBag("regexp_replace($1, '^[^?]*[?]', '')")+")", String)),
+		fn("parse_path", tpl(Dynamic, parsePath, String)),
+		fn("parse_version", tpl(Decimal, `CASE WHEN regexp_full_match($1, '\s*[0-9]{1,8}([.][0-9]{1,8}){0,3}\s*') THEN
+list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 100000000 + coalesce("$p"[2], '0')::HUGEINT)::DECIMAL(38,16)
++ (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
+		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
+		refuse("parse_user_agent", "take the parts out with extract()"),
+		refuse("parse_xml", "take the parts out with extract()"),
+		refuse("geo_info_from_ip_address", "join the reputation tables on the address instead"),
+	}
+}
+
+// refuse makes a function that is known but not done, with what to do instead.
+func refuse(name, instead string) function {
+	return fn(name, low(Dynamic, func(*call) (string, error) {
+		return "", fmt.Errorf("%s() is not supported: %s", name, instead)
+	}, Unknown).more(1))
+}
+
+// entriesOf is the SQL list of the keys and values of a bag; NULL when bag is none.
+func entriesOf(bag string) string {
+	return once(expr{sql: bag}, func(b string) string {
+		return fmt.Sprintf(`CASE WHEN json_type(%s) = 'OBJECT' THEN list_transform(json_keys(%[1]s), lambda "$k": {k: "$k", v: json_extract(%[1]s, '/' || replace(replace("$k", '~', '~0'), '/', '~1'))}) END`, b)
+	})
+}
+
+// bagOf is the bag of a list of keys and values; of equal keys the first counts.
+func bagOf(entries string) string {
+	return fmt.Sprintf(`list_transform([%s], lambda "$b": list_transform([list_transform("$b", lambda "$x": "$x".k)], lambda "$n":
+('{' || array_to_string(list_transform(list_filter("$b", lambda "$x", "$i": list_position("$n", "$x".k) = "$i"),
+lambda "$x": to_json("$x".k)::VARCHAR || ':' || coalesce("$x".v::VARCHAR, 'null')), ',') || '}')::JSON)[1])[1]`, entries)
+}
+
+// lowerBagPack lowers bag_pack(key, value, …). An empty key is left out.
+func lowerBagPack(c *call) (string, error) {
+	if len(c.args)%2 != 0 {
+		return "", fmt.Errorf("%s() takes pairs of a key and a value: an even number of arguments, not %d", c.name, len(c.args))
+	}
+	var parts []string
+	for i := 0; i < len(c.args); i += 2 {
+		if c.args[i].lit == "" {
+			continue
+		}
+		parts = append(parts, textOf(c.args[i]).sql, jsonOf(c.args[i+1]))
+	}
+	return "json_object(" + strings.Join(parts, ", ") + ")", nil
+}
+
+func lowerBagPackColumns(c *call) (string, error) {
+	var parts []string
+	for i, a := range c.args {
+		name := c.argName(i)
+		if name == "" {
+			return "", fmt.Errorf("bag_pack_columns(): argument %d must be a column", i+1)
+		}
+		parts = append(parts, quoteString(name), jsonOf(a))
+	}
+	return "json_object(" + strings.Join(parts, ", ") + ")", nil
+}
+
+// jsonPath turns a JSONPath into DuckDB's, which knows no ['key'].
+func jsonPath(path string) string {
+	path = strings.ReplaceAll(path, `["`, `['`)
+	path = strings.ReplaceAll(path, `"]`, `']`)
+	for {
+		i := strings.Index(path, "['")
+		if i < 0 {
+			return path
+		}
+		j := strings.Index(path[i:], "']")
+		if j < 0 {
+			return path
+		}
+		path = path[:i] + `."` + path[i+2:i+j] + `"` + path[i+j+2:]
+	}
+}
+
+func lowerBagHasKey(c *call) (string, error) {
+	key, ok := c.args[1].lit.(string)
+	if ok && strings.HasPrefix(key, "$") {
+		return "coalesce(json_exists(" + c.args[0].sql + ", " + quoteString(jsonPath(key)) + "), false)", nil
+	}
+	return expand("coalesce(list_contains(json_keys($1), $2), false)", c.args), nil
+}
+
+// lowerBagRemoveKeys lowers bag_remove_keys(bag, keys); a key that begins with
+// $ is a JSONPath, whose value a merge patch takes out.
+func lowerBagRemoveKeys(c *call) (string, error) {
+	j, ok := c.args[1].constJSON()
+	if !ok {
+		return expand(bagOf(`list_filter(`+entriesOf("$1")+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`), c.args), nil
+	}
+	var keys []string
+	if err := json.Unmarshal(j, &keys); err != nil {
+		return "", errors.New("bag_remove_keys(): argument 2 must be an array of strings")
+	}
+	var top, patches []string
+	for _, k := range keys {
+		if !strings.HasPrefix(k, "$.") {
+			top = append(top, quoteString(k))
+			continue
+		}
+		var path []string
+		for _, s := range strings.Split(jsonPath(k)[2:], ".") {
+			path = append(path, strings.Trim(s, `"`))
+		}
+		patch := any(nil)
+		for i := len(path) - 1; i >= 0; i-- {
+			patch = map[string]any{path[i]: patch}
+		}
+		b, err := json.Marshal(patch)
+		if err != nil {
+			return "", fmt.Errorf("bag_remove_keys(): key %q: %w", k, err)
+		}
+		patches = append(patches, quoteString(string(b)))
+	}
+	bag := c.args[0].sql
+	for _, p := range patches {
+		bag = "json_merge_patch(" + bag + ", " + p + "::JSON)"
+	}
+	if top == nil {
+		return bag, nil
+	}
+	return bagOf(`list_filter(` + entriesOf(bag) + `, lambda "$x": "$x".k NOT IN (` + strings.Join(top, ", ") + `))`), nil
+}
+
+// lowerExtractJSON lowers extract_json(path, json[, typeof(T)]).
+func lowerExtractJSON(c *call) (string, error) {
+	path, err := c.constString(0)
+	if err != nil {
+		return "", err
+	}
+	doc := c.args[1].sql
+	if c.args[1].typ != Dynamic {
+		doc = "TRY_CAST(" + textOf(c.args[1]).sql + " AS JSON)"
+	}
+	e := expr{sql: "json_extract(" + doc + ", " + quoteString(jsonPath(path)) + ")", typ: Dynamic}
+	if len(c.args) < 3 {
+		return textOf(e).sql, nil
+	}
+	t, ok := c.args[2].lit.(Type)
+	if !ok {
+		return "", errors.New("extract_json(): argument 3 must be typeof(a type)")
+	}
+	if t == Dynamic {
+		return "nullif(" + e.sql + ", 'null'::JSON)", nil
+	}
+	return castTo(e, t)
+}
+
+// queryBag is the bag of a URL's query parameters.
+func queryBag(query string) string {
+	return bagOf(`list_transform(list_filter(string_split(` + query + `, '&'), lambda "$q": "$q" <> ''), lambda "$q":
+{k: split_part("$q", '=', 1), v: to_json(regexp_replace("$q", '^[^=]*=?', ''))})`)
+}
+
+// parseURL splits a URL by RFC 3986, appendix B, and the authority by its § 3.2.
+var parseURL = `list_transform([regexp_extract($1, '^(?:([a-zA-Z][-+.a-zA-Z0-9]*):)?(?://(?:([^:/?#@]*)(?::([^/?#@]*))?@)?(\[[^\]]*\]|[^:/?#]*)(?::([0-9]*))?)?([^?#]*)(?:[?]([^#]*))?(?:#((?s:.*)))?$',
+['scheme', 'user', 'password', 'host', 'port', 'path', 'query', 'fragment'])], lambda "$u":
+json_object('Scheme', "$u".scheme, 'Host', "$u".host, 'Port', "$u".port, 'Path', "$u".path, 'Username', "$u".user, 'Password', "$u".password,
+'Query Parameters', ` + queryBag(`"$u".query`) + `, 'Fragment', "$u".fragment))[1]`
+
+// parsePath splits a path of Windows or Unix.
+const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(?:(\\\\[^\\/]+|[a-zA-Z]:|[/])?)(.*?)([^\\/]*)$', ['scheme', 'root', 'dir', 'file'])}], lambda "$o":
+list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
+json_object('Scheme', "$w".s, 'RootPath', "$w".r, 'DirectoryPath', "$w".d, 'DirectoryName', regexp_extract("$w".d, '([^\\/]*)$', 1),
+'Filename', "$w".f, 'Extension', regexp_extract("$w".f, '[.]([^.]*)$', 1), 'AlternateDataStreamName', "$w".a))[1])[1]`
+
+// lowerParseCommandLine splits a command line by the rules of Windows.
+func lowerParseCommandLine(c *call) (string, error) {
+	kind, err := c.constString(1)
+	if err != nil {
+		return "", err
+	}
+	if !strings.EqualFold(kind, "windows") {
+		return "", fmt.Errorf(`parse_command_line(): the parser type is "windows", not %q`, kind)
+	}
+	return expand(`to_json(list_transform(regexp_extract_all($1, '(?:\\"|[^\s"]|"(?:\\"|[^"])*"?)+'),
+lambda "$e": replace(replace(replace("$e", '\"', chr(983040)), '"', ''), chr(983040), '"')))`, c.args), nil
+}

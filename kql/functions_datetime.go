@@ -1,0 +1,197 @@
+package kql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// How datetimes are computed with: $1 // day is the number of days since
+// 0001-01-01, a Monday, and what is left the time of day.
+const (
+	day      = "864000000000"
+	hour     = "36000000000"
+	minute   = "600000000"
+	second   = "10000000"
+	firstDay = "DATE '0001-01-01'"
+	dateOf   = "(" + firstDay + " + ($1 // " + day + ")::INTEGER)" // $1 as a DATE
+	unixUS   = "($1 // 10 - 62135596800000000)"                    // $1 as microseconds since 1970
+	epoch    = "621355968000000000"
+)
+
+// ticksOfDate is the datetime at which a DATE (or TIMESTAMP at midnight) begins.
+func ticksOfDate(date string) string {
+	return "((" + date + ")::DATE - " + firstDay + ") * " + day
+}
+
+// datetimeFunctions are the functions over points in time and spans of it.
+func datetimeFunctions() []function {
+	fs := []function{
+		fn("now", low(DateTime, func(c *call) (string, error) { return strconv.FormatInt(c.now, 10) + "::BIGINT", nil }),
+			low(DateTime, func(c *call) (string, error) {
+				return "(" + strconv.FormatInt(c.now, 10) + "::BIGINT + " + c.args[0].sql + ")", nil
+			}, TimeSpan)),
+		fn("ago", low(DateTime, func(c *call) (string, error) {
+			return "(" + strconv.FormatInt(c.now, 10) + "::BIGINT - " + c.args[0].sql + ")", nil
+		}, TimeSpan)),
+		fn("dayofweek", tpl(TimeSpan, "(($1 // "+day+" + 1) % 7 * "+day+")", DateTime)),
+		fn("dayofmonth", tpl(Int, "day("+dateOf+")::INTEGER", DateTime)),
+		fn("dayofyear", tpl(Int, "dayofyear("+dateOf+")::INTEGER", DateTime)),
+		fn("week_of_year", tpl(Int, "weekofyear("+dateOf+")::INTEGER", DateTime)),
+		fn("monthofyear", tpl(Int, "month("+dateOf+")::INTEGER", DateTime)),
+		fn("getyear", tpl(Int, "year("+dateOf+")::INTEGER", DateTime)),
+		fn("hourofday", tpl(Int, "($1 // "+hour+" % 24)::INTEGER", DateTime)),
+		fn("datetime_part", low(Int, lowerDatetimePart, String, DateTime)),
+		fn("datetime_add", low(DateTime, lowerDatetimeAdd, String, Long, DateTime)),
+		fn("datetime_diff", low(Long, lowerDatetimeDiff, String, DateTime, DateTime)),
+		fn("make_datetime",
+			low(DateTime, func(c *call) (string, error) { return castTo(c.args[0], DateTime) }, Unknown),
+			tpl(DateTime, "("+ticksOfDate("TRY(make_date($1, $2, $3))")+" + coalesce($4, 0) * "+hour+" + coalesce($5, 0) * "+minute+" + coalesce(round($6 * 1e7)::BIGINT, 0))", Long, Long, Long, Long, Long, Real).from(3)),
+		fn("make_timespan",
+			tpl(TimeSpan, "($1 * "+hour+" + $2 * "+minute+" + coalesce(round($3 * 1e7)::BIGINT, 0))", Long, Long, Real).from(2),
+			tpl(TimeSpan, "($1 * "+day+" + $2 * "+hour+" + $3 * "+minute+" + round($4 * 1e7)::BIGINT)", Long, Long, Long, Real)),
+		fn("datetime_utc_to_local", tpl(DateTime, "(TRY(epoch_us(timezone($2, make_timestamptz("+unixUS+")))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
+		fn("datetime_local_to_utc", tpl(DateTime, "(TRY(epoch_us(timezone($2, make_timestamp("+unixUS+")))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
+		fn("datetime_list_timezones", tpl(Dynamic, "(SELECT to_json(list(name ORDER BY name)) FROM pg_timezone_names())")),
+		fn("format_datetime", low(String, lowerFormatDatetime, DateTime, String)),
+		fn("format_timespan", low(String, lowerFormatTimespan, TimeSpan, String)),
+	}
+	for _, u := range [...]struct {
+		name string
+		num  int64 // units in a tick, or ticks in a unit
+		div  bool
+	}{{"seconds", 10_000_000, false}, {"milliseconds", 10_000, false}, {"microseconds", 10, false}, {"nanoseconds", 100, true}} {
+		fs = append(fs, unixFunction(u.name, u.num, u.div))
+	}
+	for _, p := range [...]struct{ name, start string }{
+		{"day", "(($1 // " + day + " + $2) * " + day + ")"},
+		// The week begins on Sunday, the day before 0001-01-01.
+		{"week", "((($1 // " + day + " + 1) // 7 * 7 - 1 + 7 * ($2)) * " + day + ")"},
+		{"month", "(" + ticksOfDate("date_trunc('month', "+dateOf+") + to_months(($2)::INTEGER)") + ")"},
+		{"year", "(" + ticksOfDate("date_trunc('year', "+dateOf+") + to_years(($2)::INTEGER)") + ")"},
+	} {
+		start, one := p.start, strings.ReplaceAll(p.start, "$2", "0")
+		end := strings.ReplaceAll(p.start, "$2", "$2 + 1")
+		fs = append(fs,
+			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, start, DateTime, Long)),
+			fn("endof"+p.name,
+				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, "("+end+" - 1)", DateTime, Long)))
+	}
+	return fs
+}
+
+// unixFunction makes unixtime_…_todatetime(); what no datetime can hold is null.
+func unixFunction(unit string, num int64, div bool) function {
+	lo, hi := -unixEpoch/num, (MaxDateTime-unixEpoch)/num
+	sql := "$1 * " + strconv.FormatInt(num, 10)
+	if div {
+		lo, hi = -1<<63, 1<<63-1
+		sql = "$1 // " + strconv.FormatInt(num, 10)
+	}
+	whole := fmt.Sprintf("CASE WHEN $1 BETWEEN %d AND %d THEN %s + %s END", lo, hi, sql, epoch)
+	if div {
+		whole = sql + " + " + epoch
+		return fn("unixtime_"+unit+"_todatetime", tpl(DateTime, "("+whole+")", Long))
+	}
+	return fn("unixtime_"+unit+"_todatetime",
+		tpl(DateTime, whole, Long),
+		tpl(DateTime, fmt.Sprintf("CASE WHEN $1 BETWEEN %d AND %d THEN trunc($1 * %d)::BIGINT + %s END", lo, hi, num, epoch), Real))
+}
+
+// dateParts are the calendar units of datetime_part(), datetime_add() and
+// datetime_diff(), each with the template of its value.
+var dateParts = map[string]string{
+	"year":         "year(" + dateOf + ")",
+	"quarter":      "quarter(" + dateOf + ")",
+	"month":        "month(" + dateOf + ")",
+	"week_of_year": "weekofyear(" + dateOf + ")",
+	"day":          "day(" + dateOf + ")",
+	"dayofyear":    "dayofyear(" + dateOf + ")",
+	"hour":         "($1 // " + hour + " % 24)",
+	"minute":       "($1 // " + minute + " % 60)",
+	"second":       "($1 // " + second + " % 60)",
+	"millisecond":  "($1 // 10000 % 1000)",
+	"microsecond":  "($1 // 10 % 1000000)",
+	"nanosecond":   "($1 % 10000000 * 100)",
+}
+
+// clockUnits are the ticks of the units that always have the same length.
+var clockUnits = map[string]int64{
+	"week": 7 * 864_000_000_000, "day": 864_000_000_000, "hour": 36_000_000_000, "minute": 600_000_000,
+	"second": 10_000_000, "millisecond": 10_000, "microsecond": 10,
+}
+
+// monthUnits are the months of the units that are made of months.
+var monthUnits = map[string]int{"year": 12, "quarter": 3, "month": 1}
+
+// unitArg returns the unit that argument 1 names, in lower case.
+func unitArg(c *call) (string, error) {
+	u, err := c.constString(0)
+	if err != nil {
+		return "", err
+	}
+	u = strings.ToLower(u)
+	if u == "weekofyear" {
+		u = "week_of_year"
+	}
+	return u, nil
+}
+
+func unknownUnit(c *call, u, known string) error {
+	return fmt.Errorf("%s(): unknown part %q; it is one of %s", c.name, u, known)
+}
+
+func lowerDatetimePart(c *call) (string, error) {
+	u, err := unitArg(c)
+	if err != nil {
+		return "", err
+	}
+	t, ok := dateParts[u]
+	if !ok {
+		return "", unknownUnit(c, u, "year, quarter, month, week_of_year, day, dayOfYear, hour, minute, second, millisecond, microsecond, nanosecond")
+	}
+	return expand(t+"::INTEGER", c.args[1:]), nil
+}
+
+func lowerDatetimeAdd(c *call) (string, error) {
+	u, err := unitArg(c)
+	if err != nil {
+		return "", err
+	}
+	args := []expr{c.args[2], c.args[1]}
+	switch ticks, months := clockUnits[u], monthUnits[u]; {
+	case months > 0:
+		return expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args), nil
+	case ticks > 0:
+		return expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args), nil
+	case u == "nanosecond":
+		return expand("($1 + $2 // 100)", args), nil
+	}
+	return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
+}
+
+// lowerDatetimeDiff counts the borders of the unit that lie between two points
+// in time: the last second of a year and the first of the next are one year apart.
+func lowerDatetimeDiff(c *call) (string, error) {
+	u, err := unitArg(c)
+	if err != nil {
+		return "", err
+	}
+	a, b := c.args[1:2], c.args[2:3]
+	var count string
+	switch ticks := clockUnits[u]; {
+	case u == "year":
+		count = dateParts["year"]
+	case u == "quarter" || u == "month":
+		count = fmt.Sprintf("(year(%s) * %d + %s(%[1]s))", dateOf, 12/monthUnits[u], u)
+	case u == "week":
+		count = "(($1 // " + day + " + 1) // 7)"
+	case ticks > 0:
+		count = fmt.Sprintf("($1 // %d)", ticks)
+	case u == "nanosecond":
+		return "((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
+	default:
+		return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
+	}
+	return "(" + expand(count, a) + " - " + expand(count, b) + ")", nil
+}

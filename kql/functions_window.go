@@ -1,0 +1,125 @@
+package kql
+
+import "errors"
+
+// windowFunctions are the functions that look at other rows. They need an
+// input whose rows have an order.
+func windowFunctions() []function {
+	fs := []function{
+		fn("row_number", low(Long, lowerRowNumber, Long, Bool).from(1), tpl(Long, "row_number() OVER ()")),
+		fn("prev", low(Unknown, neighbour("lag"), Unknown, Long, Unknown).from(1).as(typeOf(0))),
+		fn("next", low(Unknown, neighbour("lead"), Unknown, Long, Unknown).from(1).as(typeOf(0))),
+		fn("row_cumsum",
+			low(Long, lowerRowCumsum, Long, Bool).from(1), low(Real, lowerRowCumsum, Real, Bool).from(1),
+			low(TimeSpan, lowerRowCumsum, TimeSpan, Bool).from(1)),
+		fn("row_rank_dense", low(Long, lowerRowRank(true), Unknown, Bool).from(1)),
+		fn("row_rank_min", low(Long, lowerRowRank(false), Unknown, Bool).from(1)),
+	}
+	for i := range fs {
+		fs[i].window = true
+	}
+	return append(fs, fn("row_window_session", low(DateTime, func(*call) (string, error) {
+		return "", errors.New("row_window_session() is not supported: compare each row with prev() and count with row_cumsum()")
+	}, DateTime, TimeSpan, TimeSpan, Bool).from(3)))
+}
+
+// upTo is the window of all rows up to the present one.
+const upTo = " OVER (ROWS UNBOUNDED PRECEDING)"
+
+// neighbour lowers prev() and next(): (value[, offset[, default]]).
+func neighbour(sqlName string) func(c *call) (string, error) {
+	return func(c *call) (string, error) {
+		args := c.args
+		if len(args) == 3 {
+			d, err := castTo(args[2], args[0].typ)
+			if err != nil {
+				return "", err
+			}
+			args = []expr{args[0], args[1], {sql: d}}
+		}
+		q := expand(sqlName+"($*) OVER ()", args)
+		if len(args) < 3 && args[0].typ == String {
+			q = "coalesce(" + q + ", '')"
+		}
+		return q, nil
+	}
+}
+
+// stage computes sql, which may hold window functions, in a step before, since
+// SQL has no window over a window.
+func (c *call) stage(sql string) (string, error) {
+	if c.hoist == nil {
+		return "", errors.New(c.name + "() needs the rows of a table: it cannot stand here")
+	}
+	return c.hoist(sql), nil
+}
+
+// sinceRestart is running minus what it had come to before the last row where
+// restart held; value is what that row itself adds.
+func (c *call) sinceRestart(running, value, restart string) (string, error) {
+	r, err := c.stage(running)
+	if err != nil {
+		return "", err
+	}
+	b, err := c.stage("CASE WHEN " + restart + " THEN " + r + " - " + value + " END")
+	if err != nil {
+		return "", err
+	}
+	return "(" + r + " - coalesce(last_value(" + b + " IGNORE NULLS)" + upTo + ", 0))", nil
+}
+
+func lowerRowNumber(c *call) (string, error) {
+	n := "row_number() OVER ()"
+	if len(c.args) == 2 {
+		var err error
+		if n, err = c.sinceRestart(n, "1", c.args[1].sql); err != nil {
+			return "", err
+		}
+	}
+	return expand("("+n+" + $1 - 1)", c.args), nil
+}
+
+func lowerRowCumsum(c *call) (string, error) {
+	x := "coalesce(" + c.args[0].sql + ", 0)"
+	typ := c.args[0].typ.SQL()
+	if c.args[0].typ == Int {
+		typ = "BIGINT"
+	}
+	sum := "(sum(" + x + ")" + upTo + ")::" + typ
+	if len(c.args) == 1 {
+		return sum, nil
+	}
+	return c.sinceRestart(sum, x, c.args[1].sql)
+}
+
+// lowerRowRank lowers row_rank_dense() and row_rank_min(): the rank rises by
+// one, or to the row's number, with every change of the term.
+func lowerRowRank(dense bool) func(c *call) (string, error) {
+	return func(c *call) (string, error) {
+		term, err := c.stage(c.args[0].sql)
+		if err != nil {
+			return "", err
+		}
+		restart := "false"
+		if len(c.args) == 2 {
+			if restart, err = c.stage("coalesce(" + c.args[1].sql + ", false)"); err != nil {
+				return "", err
+			}
+		}
+		changed, err := c.stage("(row_number() OVER () = 1 OR " + restart + " OR lag(" + term + ") OVER () IS DISTINCT FROM " + term + ")")
+		if err != nil {
+			return "", err
+		}
+		if dense {
+			return c.sinceRestart("(count(*) FILTER ("+changed+")"+upTo+")", "1", restart)
+		}
+		n, err := c.sinceRestart("row_number() OVER ()", "1", restart)
+		if err != nil {
+			return "", err
+		}
+		if n, err = c.stage(n); err != nil {
+			return "", err
+		}
+		return "last_value(CASE WHEN " + changed + " THEN " + n + " END IGNORE NULLS)" + upTo, nil
+	}
+}

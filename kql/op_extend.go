@@ -1,0 +1,97 @@
+package kql
+
+import (
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// extend adds computed columns; one that exists is replaced in its place.
+func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
+	m := newNamer()
+	for _, col := range r.cols {
+		m.taken[col.name] = true
+	}
+	var set assignments
+	for _, x := range list {
+		name, inner := explicitName(x)
+		if w, ok := inner.(*syntax.Wildcard); ok {
+			b.errorf(w, "SEM0011", "* cannot stand here")
+			continue
+		}
+		e := b.scalar(inner, c)
+		if name == "" {
+			if n, ok := inner.(*syntax.Name); ok {
+				if _, ok := find(r.cols, n.Text); ok {
+					continue // extend x changes nothing
+				}
+			}
+			// An implied name that a column has already means that column:
+			// extend tostring(x) replaces x.
+			if name = resultName(inner); name == "" || set.has(name) {
+				name = m.auto(inner)
+			}
+		}
+		set = append(set, assignment{name, e})
+	}
+	return b.assign(r, set)
+}
+
+// assignment is name = e.
+type assignment struct {
+	name string
+	e    expr
+}
+
+type assignments []assignment
+
+func (a assignments) has(name string) bool {
+	for _, x := range a {
+		if x.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// assign emits r with columns replaced or, at the end, added.
+func (b *binder) assign(r *relation, set []assignment) *relation {
+	if len(set) == 0 {
+		return r
+	}
+	cols := append([]column(nil), r.cols...)
+	u := idsOf(cols)
+	var replace, add []string
+	done := map[string]bool{}
+	for i, a := range set {
+		if done[a.name] {
+			continue
+		}
+		for _, later := range set[i+1:] { // the last assignment to a name counts
+			if later.name == a.name {
+				a.e = later.e
+			}
+		}
+		done[a.name] = true
+		found := false
+		for j := range cols[:len(r.cols)] {
+			if cols[j].name == a.name {
+				cols[j].typ, found = a.e.typ, true
+				replace = append(replace, a.e.sql+" AS "+cols[j].ref())
+			}
+		}
+		if !found {
+			col := column{a.name, a.e.typ, u.add(a.name)}
+			cols = append(cols, col)
+			add = append(add, a.e.sql+" AS "+col.ref())
+		}
+	}
+	sql := "SELECT *"
+	if len(replace) > 0 {
+		sql += " REPLACE (" + strings.Join(replace, ", ") + ")"
+	}
+	for _, a := range add {
+		sql += ", " + a
+	}
+	return b.step(r, sql+" FROM "+r.from, cols)
+}

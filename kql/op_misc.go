@@ -1,0 +1,75 @@
+package kql
+
+import (
+	"strconv"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// as names the table for the rest of the query.
+func (b *binder) as(op *syntax.AsOp, r *relation, env *env) *relation {
+	if op.Name == nil {
+		return r
+	}
+	t := *r
+	t.table = op.Name.Text
+	env.vars[op.Name.Text] = &value{rel: &t, name: op.Name.Text}
+	return &t
+}
+
+// render notes what the result is to look like.
+func (b *binder) render(op *syntax.RenderOp, c *ctx) {
+	out := &Render{}
+	if op.Kind != nil {
+		out.Kind = op.Kind.Text
+	}
+	for _, p := range op.Props {
+		if len(p.Names) == 0 {
+			continue
+		}
+		v := ""
+		switch x := p.X.(type) {
+		case *syntax.Name:
+			v = x.Text
+		case *syntax.Literal:
+			v = x.Text
+		}
+		out.Props = append(out.Props, Prop{p.Names[0].Text, v})
+	}
+	b.rend = out
+}
+
+var dotNetTypes = [...]string{"System.Object", "System.SByte", "System.Int32", "System.Int64", "System.Double", "System.Data.SqlTypes.SqlDecimal", "System.String", "System.DateTime", "System.TimeSpan", "System.Object", "System.Guid"}
+
+// getSchema lists the columns of the input instead of its rows.
+func (b *binder) getSchema(r *relation) *relation {
+	cols := newColumns(Column{"ColumnName", String}, Column{"ColumnOrdinal", Long}, Column{"DataType", String}, Column{"ColumnType", String})
+	if len(r.cols) == 0 {
+		return b.empty(cols)
+	}
+	rows := make([]string, len(r.cols))
+	for i, c := range r.cols {
+		rows[i] = "(" + quoteString(c.name) + ", " + strconv.Itoa(i) + "::BIGINT, " + quoteString(dotNetTypes[c.typ]) + ", " + quoteString(c.typ.String()) + ")"
+	}
+	return b.heavy("SELECT * FROM (VALUES "+strings.Join(rows, ", ")+") t("+refs(cols)+")", cols)
+}
+
+// invokeOp binds invoke f(args): the input is f's first argument.
+func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
+	call, ok := op.Call.(*syntax.Call)
+	if !ok || call.Func == nil {
+		b.errorf(op, "SEM0057", "invoke needs a call of a function")
+		return nil
+	}
+	v, ok := c.env.lookup(call.Func.Text)
+	if !ok || v.fn == nil {
+		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconvQuote(call.Func.Text))
+		return nil
+	}
+	out := b.invokeWith(v, op, r, call.Args, &ctx{env: c.env})
+	if out.rel == nil && out.scalar != nil && out.scalar.typ != Unknown {
+		b.errorf(op, "SEM0058", "the function %s does not return a table", call.Func.Text)
+	}
+	return out.rel
+}

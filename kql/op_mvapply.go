@@ -1,0 +1,100 @@
+package kql
+
+import (
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// mvApply expands arrays and runs a subquery over the elements of each row by
+// themselves. The rows get a number, which stays with the elements as a hidden
+// column; the subquery's operators work within one number, and at the end it
+// brings back the columns that the subquery has dropped.
+func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
+	if len(op.On) == 0 {
+		b.errorf(op, "SEM0059", "mv-apply needs a subquery: on (…)")
+		return nil
+	}
+	id := idsOf(r.cols).add("$row")
+	if r.part != nil {
+		id = idsOf(append(r.cols[:len(r.cols):len(r.cols)], *r.part)).add("$row")
+	}
+	row := &column{name: id, typ: Long, id: id}
+	outer := r.part
+	numbered := &relation{from: b.emit("SELECT *, row_number() OVER () AS "+row.ref()+" FROM "+r.from, false), cols: r.cols, hidden: r.hidden, part: row}
+	index, _ := hint(op.Hints, "with_itemindex")
+	limit := ""
+	if op.Limit != nil {
+		limit = b.rowCount(op.Limit, c)
+	}
+	nc := (&ctx{env: c.env}).row(numbered)
+	sub := b.ops(op.On, b.expandItems(op.Items, numbered, nc, index, false, limit), newEnv(c.env))
+	if sub == nil {
+		return nil
+	}
+	s := newSelection()
+	for _, col := range r.cols {
+		if k, ok := find(sub.cols, col.name); ok {
+			s.add(col.name, expr{sql: "r." + k.ref(), typ: k.typ})
+		} else {
+			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
+		}
+	}
+	for _, col := range sub.cols {
+		if _, ok := find(r.cols, col.name); !ok {
+			s.add(col.name, expr{sql: "r." + col.ref(), typ: col.typ})
+		}
+	}
+	list := s.sql()
+	if outer != nil {
+		list += ", l." + outer.ref()
+	}
+	if r.hidden {
+		list += ", l." + quoteIdent(IngestionTime)
+	}
+	out := b.heavy("SELECT "+list+" FROM "+numbered.from+" l JOIN "+sub.from+" r ON l."+row.ref()+" = r."+row.ref(), s.cols)
+	out.hidden, out.part = r.hidden, outer
+	return out
+}
+
+// partition runs a subquery over the rows of each value of By by themselves.
+func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
+	if op.Query != nil || len(op.Ops) == 0 {
+		b.errorf(op, "SEM0060", "partition needs a subquery in parentheses: partition by %s (…)", "Column")
+		return nil
+	}
+	if r.part != nil {
+		b.errorf(op, "SEM0050", "partition cannot stand inside mv-apply or partition here")
+		return nil
+	}
+	e := b.scalar(op.By, c)
+	id := idsOf(r.cols).add("$part")
+	part := &column{name: id, typ: e.typ, id: id}
+	in := &relation{from: b.emit("SELECT *, "+e.sql+" AS "+part.ref()+" FROM "+r.from, r.cheap), cols: r.cols, hidden: r.hidden, cheap: r.cheap, part: part}
+	sub := b.ops(op.Ops, in, newEnv(c.env))
+	if sub == nil {
+		return nil
+	}
+	// A part of its own CTE, so that * no longer brings the hidden column.
+	return b.heavy("SELECT "+refs(sub.cols)+" FROM "+sub.from, sub.cols)
+}
+
+// partWise reports whether op can work part by part.
+func partWise(op syntax.Op) bool {
+	switch op.(type) {
+	case *syntax.WhereOp, *syntax.ExtendOp, *syntax.SerializeOp, *syntax.ProjectOp, *syntax.SortOp, *syntax.TakeOp, *syntax.TopOp,
+		*syntax.DistinctOp, *syntax.SummarizeOp, *syntax.CountOp, *syntax.MvExpandOp, *syntax.MvApplyOp, *syntax.ParseOp, *syntax.ParseKvOp,
+		*syntax.SampleOp, *syntax.AsOp, *syntax.RenderOp, *syntax.ConsumeOp, *syntax.BadOp, *syntax.UnsupportedOp:
+		return true
+	}
+	return false
+}
+
+// inParts limits window functions to the part they stand in.
+func inParts(e expr, r *relation) expr {
+	if e.window && r != nil && r.part != nil {
+		e.sql = strings.ReplaceAll(e.sql, "OVER ()", r.over(""))
+		e.sql = strings.ReplaceAll(e.sql, "OVER (ROWS", "OVER (PARTITION BY "+r.part.ref()+" ROWS")
+	}
+	return e
+}

@@ -1,0 +1,183 @@
+package kql
+
+import (
+	"regexp"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// parsePart is one column of a parse pattern.
+type parsePart struct {
+	name string
+	typ  Type
+}
+
+// parse binds parse and parse-where: the pattern becomes one regular
+// expression, which yields all columns at once.
+func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
+	kind, _ := hint(op.Hints, "kind")
+	kind = strings.ToLower(kind)
+	flags, _ := hint(op.Hints, "flags")
+	text := asText(b.scalar(op.X, c))
+	pattern, parts := b.parsePattern(op, kind == "regex", flags)
+	if len(parts) == 0 {
+		if op.WhereOnly {
+			return b.step(r, "SELECT * FROM "+r.from+" WHERE regexp_matches("+text.sql+", "+quoteString(pattern)+")", r.cols)
+		}
+		return r
+	}
+	names := []string{"'m'"}
+	for i := range parts {
+		names = append(names, "'c"+formatInt(int64(i))+"'")
+	}
+	u := idsOf(r.cols)
+	id := quoteIdent(u.add("$parsed"))
+	found := "regexp_extract(" + text.sql + ", " + quoteString(pattern) + ", [" + strings.Join(names, ", ") + "])"
+	staged := b.step(r, "SELECT *, "+found+" AS "+id+" FROM "+r.from, r.cols)
+	// A column that exists is not replaced: the new one gets a number, as in
+	// Microsoft's binder.
+	taken := func(s string) bool { _, ok := find(r.cols, s); return ok }
+	for i := range parts {
+		parts[i].name = uniqueName(parts[i].name, taken)
+	}
+	set, ok := b.parseColumns(parts, id, kind == "relaxed")
+	out := b.assignExcept(staged, set, []string{id})
+	if op.WhereOnly {
+		last := &b.ctes[len(b.ctes)-1]
+		last.sql += " WHERE " + ok
+	}
+	return out
+}
+
+// parseColumns makes the columns of the groups of match id. Unless relaxed, a
+// value that is not of its column's type makes the whole row not match.
+func (b *binder) parseColumns(parts []parsePart, id string, relaxed bool) ([]assignment, string) {
+	ok := id + ".m <> ''"
+	vals := make([]expr, len(parts))
+	for i, p := range parts {
+		group := expr{sql: id + ".c" + formatInt(int64(i)), typ: String}
+		vals[i] = group
+		if p.typ == String || p.typ == Unknown {
+			continue
+		}
+		group.sql = "trim(" + group.sql + ")"
+		v, good := b.explicit(group, p.typ)
+		if !good {
+			v = nullLit(p.typ)
+		}
+		vals[i] = v
+		if !relaxed {
+			ok += " AND " + v.sql + " IS NOT NULL"
+		}
+	}
+	set := make([]assignment, len(parts))
+	for i, p := range parts {
+		e := expr{typ: vals[i].typ}
+		if e.typ == String {
+			e.sql = "CASE WHEN " + ok + " THEN " + vals[i].sql + " ELSE '' END"
+		} else {
+			e.sql = "CASE WHEN " + ok + " THEN " + vals[i].sql + " END"
+		}
+		set[i] = assignment{p.name, e}
+	}
+	return set, ok
+}
+
+// parsePattern turns the pattern into a regular expression whose first group
+// is the whole match.
+func (b *binder) parsePattern(op *syntax.ParseOp, isRegex bool, flags string) (string, []parsePart) {
+	var w strings.Builder
+	var parts []parsePart
+	mode := "(?s)"
+	if isRegex {
+		mode = regexFlags(flags)
+	} else {
+		w.WriteString("^")
+	}
+	last := len(op.Pattern) - 1
+	anchored := false
+	for i, x := range op.Pattern {
+		switch x := x.(type) {
+		case *syntax.Literal:
+			if isRegex {
+				w.WriteString("(?:" + noGroups(x.Text) + ")")
+			} else {
+				w.WriteString(regexp.QuoteMeta(x.Text))
+			}
+		case *syntax.Wildcard:
+			w.WriteString(".*?")
+		case *syntax.Name, *syntax.TypedName:
+			p := parsePart{typ: String}
+			if n, ok := x.(*syntax.Name); ok {
+				p.name = n.Text
+			} else if t := x.(*syntax.TypedName); t.Name != nil {
+				p.name, p.typ = t.Name.Text, b.typeName(t.Type)
+			}
+			parts = append(parts, p)
+			anchored = anchored || i == last
+			w.WriteString(groupPattern(p.typ, i == last, op.Pattern, i))
+		case *syntax.Bad:
+		default:
+			b.errorf(x, "SEM0056", "a parse pattern is made of string constants, * and columns")
+		}
+	}
+	if anchored && !isRegex {
+		w.WriteString("$")
+	}
+	return mode + "(" + w.String() + ")", parts
+}
+
+// groupPattern is the group of a column. A number next to another column takes
+// digits only, for want of a delimiter; the last column takes the rest.
+func groupPattern(t Type, last bool, pattern []syntax.Expr, i int) string {
+	if !last {
+		if _, lit := pattern[i+1].(*syntax.Literal); !lit {
+			switch t {
+			case Int, Long:
+				return `\s*([+-]?[0-9]+)`
+			case Real, Decimal:
+				return `\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)`
+			}
+		}
+		return "(.*?)"
+	}
+	return "(.*)"
+}
+
+// regexFlags turns the letters of flags= into an inline group: U ungreedy, m, s, i.
+func regexFlags(flags string) string {
+	keep := ""
+	for _, f := range flags {
+		if strings.ContainsRune("Umsi", f) && !strings.ContainsRune(keep, f) {
+			keep += string(f)
+		}
+	}
+	if keep == "" {
+		return ""
+	}
+	return "(?" + keep + ")"
+}
+
+// noGroups makes the capturing groups of a regular expression plain ones, so
+// that the columns' groups keep their numbers.
+func noGroups(re string) string {
+	var w strings.Builder
+	class := false
+	for i := 0; i < len(re); i++ {
+		c := re[i]
+		w.WriteByte(c)
+		switch {
+		case c == '\\' && i+1 < len(re):
+			i++
+			w.WriteByte(re[i])
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case c == '(' && !class && !(i+1 < len(re) && re[i+1] == '?'):
+			w.WriteString("?:")
+		}
+	}
+	return w.String()
+}

@@ -1,0 +1,297 @@
+package kql
+
+import (
+	"sort"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// projectOp binds the project family.
+func (b *binder) projectOp(op *syntax.ProjectOp, r *relation, c *ctx) *relation {
+	switch op.Kind {
+	case syntax.Project:
+		return b.project(op.Cols, r, c)
+	case syntax.ProjectAway:
+		return b.projectAway(op, r)
+	case syntax.ProjectKeep, syntax.ProjectByNames:
+		return b.projectKeep(op, r)
+	case syntax.ProjectRename:
+		return b.projectRename(op, r)
+	case syntax.ProjectReorder:
+		return b.projectReorder(op, r)
+	}
+	return b.unsupported(op, "project-smart", r)
+}
+
+// selection collects computed columns with their names.
+type selection struct {
+	m    *namer
+	u    ids
+	cols []column
+	list []string
+}
+
+func newSelection() *selection { return &selection{m: newNamer(), u: ids{}} }
+
+// add appends e under name, made unique.
+func (s *selection) add(name string, e expr) {
+	col := column{s.m.take(name), e.typ, s.u.add(name)}
+	s.put(col, e)
+}
+
+func (s *selection) put(col column, e expr) {
+	s.cols = append(s.cols, col)
+	if ref := col.ref(); ref == e.sql {
+		s.list = append(s.list, ref)
+	} else {
+		s.list = append(s.list, e.sql+" AS "+ref)
+	}
+}
+
+// auto appends e under the name that x implies.
+func (s *selection) auto(x syntax.Expr, e expr) {
+	name := s.m.auto(x)
+	s.put(column{name, e.typ, s.u.add(name)}, e)
+}
+
+func (s *selection) sql() string { return strings.Join(s.list, ", ") }
+
+// project computes exactly the columns listed.
+func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
+	s := newSelection()
+	for _, x := range list {
+		b.projected(s, x, c)
+	}
+	if len(s.list) == 0 {
+		return r
+	}
+	return b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from, s.cols)
+}
+
+// projected adds one item of a projection to s.
+func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
+	name, inner := explicitName(x)
+	if w, ok := inner.(*syntax.Wildcard); ok {
+		for _, col := range c.cols {
+			if matchWildcard(w.Pattern, col.name) {
+				s.add(col.name, expr{sql: c.qual + col.ref(), typ: col.typ})
+			}
+		}
+		return
+	}
+	e := b.scalar(inner, c)
+	if name != "" {
+		s.add(name, e)
+	} else {
+		s.auto(inner, e)
+	}
+}
+
+// matchWildcard reports whether name fits pattern, in which * stands for any text.
+func matchWildcard(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	if !strings.HasPrefix(name, parts[0]) {
+		return false
+	}
+	name = name[len(parts[0]):]
+	last := parts[len(parts)-1]
+	for _, p := range parts[1 : len(parts)-1] {
+		i := strings.Index(name, p)
+		if i < 0 {
+			return false
+		}
+		name = name[i+len(p):]
+	}
+	return strings.HasSuffix(name, last)
+}
+
+// chosen returns the columns of r that x, a name or a wildcard, picks.
+func (b *binder) chosen(x syntax.Expr, r *relation) []column {
+	var out []column
+	switch x := x.(type) {
+	case *syntax.Wildcard:
+		for _, c := range r.cols {
+			if matchWildcard(x.Pattern, c.name) {
+				out = append(out, c)
+			}
+		}
+		return out
+	case *syntax.Name:
+		if c, ok := find(r.cols, x.Text); ok {
+			return []column{c}
+		}
+		b.unresolved(x, &ctx{env: newEnv(nil), cols: orEmpty(r.cols)})
+	case *syntax.Paren:
+		return b.chosen(x.X, r)
+	case *syntax.Bad:
+	default:
+		b.errorf(x, "SEM0045", "a column's name or a wildcard is needed here")
+	}
+	return out
+}
+
+func orEmpty(c []column) []column {
+	if c == nil {
+		return []column{}
+	}
+	return c
+}
+
+// keep emits r with only these of its columns, in this order.
+func (b *binder) keep(r *relation, cols []column) *relation {
+	if len(cols) == 0 {
+		return r.with(b.emit(`SELECT NULL AS "$none"`+r.hiddenList()+" FROM "+r.from, r.cheap), nil)
+	}
+	return b.step(r, "SELECT "+refs(cols)+r.hiddenList()+" FROM "+r.from, cols)
+}
+
+func (b *binder) projectAway(op *syntax.ProjectOp, r *relation) *relation {
+	drop := map[string]bool{}
+	for _, x := range op.Cols {
+		for _, c := range b.chosen(x, r) {
+			drop[c.name] = true
+		}
+	}
+	var cols []column
+	for _, c := range r.cols {
+		if !drop[c.name] {
+			cols = append(cols, c)
+		}
+	}
+	return b.keep(r, cols)
+}
+
+func (b *binder) projectKeep(op *syntax.ProjectOp, r *relation) *relation {
+	keep := map[string]bool{}
+	for _, x := range op.Cols {
+		for _, c := range b.chosen(x, r) {
+			keep[c.name] = true
+		}
+	}
+	var cols []column
+	for _, c := range r.cols {
+		if keep[c.name] {
+			cols = append(cols, c)
+		}
+	}
+	return b.keep(r, cols)
+}
+
+// projectRename renames columns in their places; nothing is computed.
+func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
+	cols := append([]column(nil), r.cols...)
+	for _, x := range op.Cols {
+		name, inner := explicitName(x)
+		old, ok := inner.(*syntax.Name)
+		if name == "" || !ok {
+			b.errorf(x, "SEM0046", "project-rename takes New = Old, both names of columns")
+			continue
+		}
+		found := false
+		for i, c := range r.cols {
+			if c.name == old.Text {
+				cols[i].name, found = name, true
+			}
+		}
+		if !found {
+			b.chosen(old, r)
+		}
+	}
+	out := r.with(r.from, cols)
+	// The columns keep their SQL identifiers unless a new name is free: SQL
+	// that reads like the query is worth a CTE.
+	u := ids{}
+	var list []string
+	for i := range cols {
+		old := r.cols[i].ref()
+		cols[i].id = u.add(cols[i].name)
+		if ref := cols[i].ref(); ref != old {
+			list = append(list, old+" AS "+ref)
+		} else {
+			list = append(list, old)
+		}
+	}
+	out.from = b.emit("SELECT "+strings.Join(list, ", ")+r.hiddenList()+" FROM "+r.from, r.cheap)
+	return out
+}
+
+// projectReorder puts the columns listed first.
+func (b *binder) projectReorder(op *syntax.ProjectOp, r *relation) *relation {
+	var cols []column
+	done := map[string]bool{}
+	explicit := map[string]bool{} // named outright somewhere: wildcards leave them alone
+	for _, x := range op.Cols {
+		if n, ok := x.(*syntax.Name); ok {
+			explicit[n.Text] = true
+		}
+	}
+	for i, x := range op.Cols {
+		_, wild := x.(*syntax.Wildcard)
+		got := b.chosen(x, r)
+		if i < len(op.Dirs) {
+			sortColumns(got, op.Dirs[i])
+		}
+		for _, c := range got {
+			if !done[c.name] && !(wild && explicit[c.name]) {
+				done[c.name] = true
+				cols = append(cols, c)
+			}
+		}
+	}
+	for _, c := range r.cols {
+		if !done[c.name] {
+			cols = append(cols, c)
+		}
+	}
+	return b.keep(r, cols)
+}
+
+func sortColumns(cols []column, dir syntax.OrderDir) {
+	switch dir {
+	case syntax.Asc:
+		sort.SliceStable(cols, func(i, j int) bool { return cols[i].name < cols[j].name })
+	case syntax.Desc:
+		sort.SliceStable(cols, func(i, j int) bool { return cols[i].name > cols[j].name })
+	case syntax.GrannyAsc:
+		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(cols[i].name, cols[j].name) })
+	case syntax.GrannyDesc:
+		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(cols[j].name, cols[i].name) })
+	}
+}
+
+// naturalLess orders a2 before a10.
+func naturalLess(a, b string) bool {
+	for a != "" && b != "" {
+		if digit(a[0]) && digit(b[0]) {
+			x, y := number(a), number(b)
+			a, b = a[len(x):], b[len(y):]
+			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+			if len(x) != len(y) {
+				return len(x) < len(y)
+			}
+			if x != y {
+				return x < y
+			}
+			continue
+		}
+		if a[0] != b[0] {
+			return a[0] < b[0]
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) < len(b)
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+func number(s string) string {
+	i := 0
+	for i < len(s) && digit(s[i]) {
+		i++
+	}
+	return s[:i]
+}

@@ -1,0 +1,295 @@
+package kql
+
+import (
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// search looks for terms in all columns of tables. Its result begins with
+// $table, the name of the table a row is from.
+func (b *binder) search(op *syntax.SearchOp, in *relation, env *env) *relation {
+	kind, _ := hint(op.Hints, "kind")
+	cs := strings.EqualFold(kind, "case_sensitive")
+	with := "$table"
+	for _, n := range []string{"withsource", "with_source"} {
+		if w, ok := hint(op.Hints, n); ok && w != "" {
+			with = w
+		}
+	}
+	list := b.searchTables(op.Tables, in, env)
+	if len(list) == 0 {
+		if len(b.diags) == 0 {
+			b.errorf(op, "SEM0061", "there is no table to search")
+		}
+		return nil
+	}
+	return b.searchIn(list, op.Pred, cs, with, env)
+}
+
+// searchTables are the tables search and find look into.
+func (b *binder) searchTables(tables []syntax.Expr, in *relation, env *env) []source {
+	switch {
+	case len(tables) > 0:
+		var list []source
+		for _, x := range tables {
+			list = append(list, b.unionOperand(x, env, false, len(list))...)
+		}
+		return list
+	case in != nil:
+		return []source{{in, in.table}}
+	}
+	return b.wildcardTables("*", env)
+}
+
+// searchIn filters every table by itself, so that a table lacking a column the
+// condition names just has no match, and unites what is left.
+func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string, env *env) *relation {
+	var first syntax.Diagnostics
+	matched := false
+	out := make([]source, 0, len(list))
+	for _, s := range list {
+		before := len(b.diags)
+		seen := b.seen
+		b.seen = nil
+		p := b.pred(searchPred(pred, s.rel.cols, cs), (&ctx{env: env}).row(s.rel))
+		b.seen = seen
+		if missing := b.diags[before:]; len(missing) > 0 && onlyMissing(missing) {
+			if first == nil {
+				first = append(first, missing...)
+			}
+			b.diags = b.diags[:before]
+			p = expr{sql: "false", typ: Bool}
+		} else {
+			matched = true
+		}
+		out = append(out, source{b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols), s.name})
+	}
+	if !matched {
+		b.diags = append(b.diags, first...)
+	}
+	return b.unite(out, false, with)
+}
+
+// searchPred rewrites a search condition over the columns of one table: a bare
+// "term" is looked for in every column, and so is what stands behind * or col:.
+func searchPred(x syntax.Expr, cols []column, cs bool) syntax.Expr {
+	switch x := x.(type) {
+	case *syntax.Paren:
+		return &syntax.Paren{X: searchPred(x.X, cols, cs)}
+	case *syntax.Wildcard:
+		return boolNode(x, true)
+	case *syntax.Literal:
+		if x.Kind == syntax.LitString {
+			return anyColumn(cols, x, func(c syntax.Expr) syntax.Expr { return termMatch(c, x, cs) })
+		}
+	case *syntax.Call:
+		if x.Func != nil && x.Func.Text == "not" && len(x.Args) == 1 {
+			return &syntax.Call{Func: x.Func, Args: []syntax.Expr{searchPred(x.Args[0], cols, cs)}}
+		}
+	case *syntax.Binary:
+		switch {
+		case x.Op == syntax.AND || x.Op == syntax.OR:
+			return &syntax.Binary{Op: x.Op, OpPos: x.OpPos, X: searchPred(x.X, cols, cs), Y: searchPred(x.Y, cols, cs)}
+		case isStar(x.X):
+			return anyColumn(cols, x, func(c syntax.Expr) syntax.Expr { return withLeft(x, c, cs) })
+		case x.Op == syntax.COLON:
+			return withLeft(x, x.X, cs)
+		}
+	case *syntax.In:
+		if isStar(x.X) {
+			return anyColumn(cols, x, func(c syntax.Expr) syntax.Expr {
+				return &syntax.In{Op: x.Op, OpPos: x.OpPos, X: c, List: x.List}
+			})
+		}
+	}
+	return x
+}
+
+// starPred rewrites the comparisons of where whose left side is *, which stands
+// for any column.
+func starPred(x syntax.Expr, cols []column) syntax.Expr {
+	switch x := x.(type) {
+	case *syntax.Paren:
+		y := *x
+		y.X = starPred(x.X, cols)
+		return &y
+	case *syntax.Binary:
+		if x.Op == syntax.AND || x.Op == syntax.OR {
+			y := *x
+			y.X, y.Y = starPred(x.X, cols), starPred(x.Y, cols)
+			return &y
+		}
+		if isStar(x.X) {
+			return searchPred(x, cols, false)
+		}
+	case *syntax.In:
+		if isStar(x.X) {
+			return searchPred(x, cols, false)
+		}
+	}
+	return x
+}
+
+func isStar(x syntax.Expr) bool {
+	w, ok := x.(*syntax.Wildcard)
+	return ok && w.Pattern == "*"
+}
+
+// withLeft is comparison x with its left side replaced; : means has.
+func withLeft(x *syntax.Binary, left syntax.Expr, cs bool) syntax.Expr {
+	if l, ok := x.Y.(*syntax.Literal); ok && x.Op == syntax.COLON && l.Kind == syntax.LitString {
+		return termMatch(left, l, cs)
+	}
+	y := *x
+	y.X = left
+	if y.Op == syntax.COLON {
+		y.Op = syntax.EQ
+	}
+	return &y
+}
+
+// termMatch is col has "term", where * at the ends of the term is a wildcard.
+func termMatch(col syntax.Expr, l *syntax.Literal, cs bool) syntax.Expr {
+	s := l.Text
+	if s == "*" || s == "" {
+		return boolNode(l, true)
+	}
+	pre, post := strings.HasPrefix(s, "*"), strings.HasSuffix(s, "*")
+	ops := map[[2]bool]syntax.Kind{{false, false}: syntax.HAS, {false, true}: syntax.HASPREFIX, {true, false}: syntax.HASSUFFIX, {true, true}: syntax.CONTAINS}
+	if cs {
+		ops = map[[2]bool]syntax.Kind{{false, false}: syntax.HASCS, {false, true}: syntax.HASPREFIXCS, {true, false}: syntax.HASSUFFIXCS, {true, true}: syntax.CONTAINSCS}
+	}
+	t := *l
+	t.Text = strings.Trim(s, "*")
+	op := ops[[2]bool{pre, post}]
+	if strings.Contains(t.Text, "*") {
+		op = syntax.MATCHES
+		parts := strings.Split(t.Text, "*")
+		for i, p := range parts {
+			parts[i] = quoteMeta(p)
+		}
+		t.Text = "(?is)" + strings.Join(parts, ".*")
+	}
+	return &syntax.Binary{Op: op, OpPos: l.Span(), X: col, Y: &t}
+}
+
+// anyColumn is the disjunction of f over the columns that hold text.
+func anyColumn(cols []column, at syntax.Node, f func(syntax.Expr) syntax.Expr) syntax.Expr {
+	var out syntax.Expr
+	for _, c := range cols {
+		if c.typ != String && c.typ != Dynamic && c.typ != Guid {
+			continue
+		}
+		n := &syntax.Name{Text: c.name}
+		n.S = at.Span()
+		t := f(n)
+		if out == nil {
+			out = t
+		} else {
+			out = &syntax.Binary{Op: syntax.OR, X: out, Y: t}
+		}
+	}
+	if out == nil {
+		return boolNode(at, false)
+	}
+	return out
+}
+
+func boolNode(at syntax.Node, v bool) syntax.Expr {
+	l := &syntax.Literal{Kind: syntax.LitBool, Text: formatBool(v)}
+	l.S = at.Span()
+	return l
+}
+
+// find is search with a condition over columns; its result is source_, the
+// columns asked for (or those the condition names) and, without a projection,
+// the whole row in pack_.
+func (b *binder) find(op *syntax.FindOp, env *env) *relation {
+	with := "source_"
+	for _, n := range []string{"withsource", "with_source"} {
+		if w, ok := hint(op.Hints, n); ok && w != "" {
+			with = w
+		}
+	}
+	list := b.searchTables(op.Tables, nil, env)
+	if len(list) == 0 {
+		return nil
+	}
+	if op.Pred == nil {
+		op.Pred = boolNode(op, true)
+	}
+	var named []Column
+	pack := op.PackRest
+	for _, x := range op.Project {
+		switch x := x.(type) {
+		case *syntax.Name:
+			named = append(named, Column{x.Text, Unknown})
+		case *syntax.TypedName:
+			named = append(named, Column{x.Name.Text, b.typeName(x.Type)})
+		}
+	}
+	if len(op.Project) == 0 {
+		pack = !op.Smart
+		for _, n := range namesIn(op.Pred, nil) {
+			named = append(named, Column{n, Unknown})
+		}
+	}
+	for i, s := range list {
+		list[i].rel = b.findColumns(s.rel, op.Pred, named, pack, env)
+	}
+	return b.searchIn(list, boolNode(op, true), false, with, env)
+}
+
+// findColumns filters one table and keeps the columns find asks for.
+func (b *binder) findColumns(r *relation, pred syntax.Expr, named []Column, pack bool, env *env) *relation {
+	before := len(b.diags)
+	p := b.pred(searchPred(pred, r.cols, false), (&ctx{env: env}).row(r))
+	if d := b.diags[before:]; len(d) > 0 && onlyMissing(d) {
+		b.diags = b.diags[:before]
+		p = expr{sql: "false", typ: Bool}
+	}
+	s := newSelection()
+	var rest []column
+	for _, col := range r.cols {
+		keep := false
+		for _, n := range named {
+			keep = keep || n.Name == col.name
+		}
+		if keep {
+			s.add(col.name, expr{sql: col.ref(), typ: col.typ})
+		} else {
+			rest = append(rest, col)
+		}
+	}
+	if pack {
+		s.add("pack_", packColumns(rest, "", false))
+	}
+	if len(s.list) == 0 {
+		s.list = []string{`NULL AS "$none"`}
+	}
+	return b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from+filter(p), s.cols)
+}
+
+// namesIn lists the names that x mentions.
+func namesIn(x syntax.Expr, out []string) []string {
+	switch x := x.(type) {
+	case *syntax.Name:
+		return append(out, x.Text)
+	case *syntax.Paren:
+		return namesIn(x.X, out)
+	case *syntax.Binary:
+		return namesIn(x.Y, namesIn(x.X, out))
+	case *syntax.In:
+		return namesIn(x.X, out)
+	case *syntax.Between:
+		return namesIn(x.X, out)
+	case *syntax.Path:
+		return namesIn(x.X, out)
+	case *syntax.Call:
+		for _, a := range x.Args {
+			out = namesIn(a, out)
+		}
+	}
+	return out
+}

@@ -1,0 +1,161 @@
+package kql
+
+import (
+	"strconv"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// summarize groups the rows. The groups' columns come first, then the
+// aggregates'. Without by there is one group, even over no rows.
+func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relation {
+	s := newSelection()
+	group := map[string]bool{}
+	var keys []string
+	s.m.avoid = map[string]bool{}
+	for _, col := range r.cols {
+		s.m.avoid[col.name] = true
+	}
+	for _, x := range op.Groups {
+		before := len(s.cols)
+		b.groupKey(s, x, c)
+		if _, inner := explicitName(x); len(s.cols) > before {
+			if n, ok := inner.(*syntax.Name); ok {
+				group[n.Text] = true
+			}
+		}
+	}
+	for i := range s.cols {
+		keys = append(keys, strconv.Itoa(i+1))
+	}
+	for _, x := range op.Aggs {
+		b.aggregates(s, x, r, c, group)
+	}
+	if len(s.list) == 0 {
+		return r
+	}
+	list := s.sql()
+	if r.part != nil {
+		list += r.partList()
+		keys = append(keys, r.part.ref())
+	}
+	sql := "SELECT " + list + " FROM " + r.from
+	switch {
+	case len(keys) > 0:
+		sql += " GROUP BY " + strings.Join(keys, ", ")
+	case len(op.Aggs) == 0:
+		sql = "SELECT DISTINCT " + list + " FROM " + r.from
+	}
+	out := b.heavy(sql, s.cols)
+	out.part = r.part
+	return out
+}
+
+// groupKey adds one key of by to s.
+func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
+	from := len(s.cols)
+	b.projected(s, x, c)
+	for _, col := range s.cols[from:] {
+		if col.typ == Dynamic {
+			b.report(x.Span(), "SEM0048", "wrap it in tostring(…)", "summarize cannot group by a dynamic value")
+		}
+	}
+}
+
+// aggregates adds the columns of one aggregate expression to s.
+func (b *binder) aggregates(s *selection, x syntax.Expr, r *relation, c *ctx, group map[string]bool) {
+	var names []*syntax.Name
+	inner := x
+	if n, ok := x.(*syntax.NamedExpr); ok {
+		names, inner = n.Names, n.X
+	}
+	for p, ok := inner.(*syntax.Paren); ok; p, ok = inner.(*syntax.Paren) {
+		inner = p.X
+	}
+	agg := &ctx{env: c.env, cols: c.cols, qual: c.qual, src: c.src, aggs: true}
+	if call, ok := inner.(*syntax.Call); ok && call.Func != nil {
+		if f, ok := lookupAggregate(call.Func.Text); ok {
+			if _, own := c.env.lookup(call.Func.Text); !own {
+				b.aggregateColumns(s, f, call, names, agg, group)
+				return
+			}
+		}
+	}
+	e := b.scalar(inner, agg)
+	if len(names) > 0 {
+		s.add(names[0].Text, e)
+	} else {
+		s.auto(inner, e)
+	}
+}
+
+// aggregateColumns adds the one or more columns of an aggregate call to s.
+func (b *binder) aggregateColumns(s *selection, f *function, call *syntax.Call, names []*syntax.Name, c *ctx, group map[string]bool) {
+	cols := b.aggregateCall(f, call, c, group)
+	for i, col := range cols {
+		name := col.name
+		if i < len(names) {
+			name = names[i].Text
+		}
+		if name == "" {
+			name = s.m.next()
+			delete(s.m.taken, name)
+		}
+		s.add(name, expr{sql: aggSQL(col), typ: col.typ})
+	}
+}
+
+// aggSQL keeps strings from being NULL where a group has no value.
+func aggSQL(col aggColumn) string {
+	if col.typ == String && !strings.HasPrefix(col.sql, "coalesce(") {
+		return "coalesce(" + col.sql + ", '')"
+	}
+	return col.sql
+}
+
+// aggregateCall binds a call of an aggregate.
+func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map[string]bool) []aggColumn {
+	inner := *c
+	inner.inAgg = true
+	var args []expr
+	var names []string
+	good := true
+	for i, a := range call.Args {
+		if w, ok := a.(*syntax.Wildcard); ok && w.Pattern == "*" {
+			first := ""
+			if i > 0 {
+				first = resultName(call.Args[0])
+			}
+			for _, col := range c.cols {
+				if !group[col.name] && !(i > 0 && col.name == first) {
+					args = append(args, expr{sql: c.qual + col.ref(), typ: col.typ})
+					names = append(names, col.name)
+				}
+			}
+			continue
+		}
+		e := b.scalar(a, &inner)
+		good = good && e.typ != Unknown
+		args = append(args, e)
+		names = append(names, resultName(a))
+	}
+	if !good {
+		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
+	}
+	cols, err := f.aggregate(args, names, b.opt.Now)
+	if err != nil {
+		b.report(call.Span(), "SEM0003", "", err.Error())
+		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
+	}
+	return cols
+}
+
+// aggregateScalar binds an aggregate inside a larger expression.
+func (b *binder) aggregateScalar(f *function, call *syntax.Call, c *ctx) expr {
+	cols := b.aggregateCall(f, call, c, nil)
+	if len(cols) == 0 {
+		return unknown()
+	}
+	return expr{sql: aggSQL(cols[0]), typ: cols[0].typ}
+}

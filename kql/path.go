@@ -1,0 +1,169 @@
+package kql
+
+import (
+	"fmt"
+	"strings"
+
+	"picket/kql/syntax"
+)
+
+// path binds X.Name.
+func (b *binder) path(p *syntax.Path, c *ctx) value {
+	if r, ok := b.qualified(p, c); ok {
+		return r
+	}
+	if x, ok := p.X.(*syntax.Name); ok && (x.Text == "$left" || x.Text == "$right") {
+		e := b.side(x, p, c)
+		return value{scalar: &e}
+	}
+	n, ok := p.Name.(*syntax.Name)
+	if !ok {
+		b.errorf(p, "SEM0017", "a member's name must follow the dot")
+		return value{}
+	}
+	e := b.member(b.scalar(p.X, c), n.Text, p)
+	return value{scalar: &e}
+}
+
+// side binds $left.Name and $right.Name.
+func (b *binder) side(x *syntax.Name, p *syntax.Path, c *ctx) expr {
+	cols, alias := c.left, "l."
+	if x.Text == "$right" {
+		cols, alias = c.right, "r."
+	}
+	n, ok := p.Name.(*syntax.Name)
+	if !ok || c.left == nil {
+		b.errorf(p, "SEM0018", "%s can only be used in a join's on clause, as %s.Column", x.Text, x.Text)
+		return unknown()
+	}
+	col, ok := find(cols, n.Text)
+	if !ok {
+		var names []string
+		for _, k := range cols {
+			names = append(names, k.name)
+		}
+		b.report(n.Span(), "SEM0001", didYouMean(n.Text, names), "the "+x.Text[1:]+" side of the join has no column named "+strconvQuote(n.Text))
+		return unknown()
+	}
+	return expr{sql: alias + col.ref(), typ: col.typ}
+}
+
+// qualified binds database("x").Table, workspace("x").Table and
+// cluster("c").database("d").Table. There is one database here; its tables
+// answer to any name of it.
+func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
+	switch x := p.X.(type) {
+	case *syntax.Call:
+		switch x.Func.Text {
+		case "database", "workspace", "app", "resource", "cluster", "adx", "arg":
+		default:
+			return value{}, false
+		}
+	case *syntax.Path:
+		if _, ok := b.qualified2(x); !ok {
+			return value{}, false
+		}
+	default:
+		return value{}, false
+	}
+	switch n := p.Name.(type) {
+	case *syntax.Name:
+		return b.nameAny(n, &ctx{env: newEnv(nil)}), true
+	case *syntax.Call:
+		return b.call(n, &ctx{env: newEnv(nil)}), true
+	case *syntax.Wildcard:
+		b.errorf(p, "SEM0019", "a wildcard can only stand in union")
+	}
+	return value{}, true
+}
+
+// qualified2 reports whether p is cluster("c").database("d").
+func (b *binder) qualified2(p *syntax.Path) (string, bool) {
+	x, ok := p.X.(*syntax.Call)
+	if !ok || x.Func.Text != "cluster" {
+		return "", false
+	}
+	d, ok := p.Name.(*syntax.Call)
+	return "", ok && d.Func.Text == "database"
+}
+
+// index binds X[Index].
+func (b *binder) index(x *syntax.Index, c *ctx) expr {
+	e := b.scalar(x.X, c)
+	i := b.scalar(x.Index, c)
+	if i.typ == Dynamic {
+		i = fromDynamic(i, String)
+	}
+	switch v := i.lit.(type) {
+	case string:
+		if i.typ == String {
+			return b.member(e, v, x)
+		}
+	case int64:
+		if i.typ == Int || i.typ == Long {
+			return b.element(e, v, x)
+		}
+	}
+	if !b.isDynamic(e, x) {
+		return unknown()
+	}
+	switch i.typ {
+	case Unknown:
+		return unknown()
+	case String:
+		return dynAt(e, "('/' || replace(replace("+i.sql+", '~', '~0'), '/', '~1'))", i)
+	case Int, Long:
+		return dynAt(e, "(CASE WHEN "+i.sql+" < 0 THEN '$[#' ELSE '$[' END || "+i.sql+" || ']')", i)
+	}
+	b.errorf(x.Index, "SEM0020", "a dynamic value is indexed by a string or an integer, not by %s", i.typ)
+	return unknown()
+}
+
+func (b *binder) isDynamic(e expr, n syntax.Node) bool {
+	switch e.typ {
+	case Dynamic:
+		return true
+	case Unknown:
+		return false
+	}
+	b.errorf(n, "SEM0021", "only a dynamic value has members, and this is %s: wrap it in parse_json(…) if it holds JSON", e.typ)
+	return false
+}
+
+// member is e.name.
+func (b *binder) member(e expr, name string, n syntax.Node) expr {
+	if !b.isDynamic(e, n) {
+		return unknown()
+	}
+	if strings.ContainsAny(name, "\"\\*\x00") || name == "" {
+		return dynAt(e, quoteString("/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name)), expr{})
+	}
+	return below(e, `."`+name+`"`)
+}
+
+// element is e[i]; negative indexes count from the end.
+func (b *binder) element(e expr, i int64, n syntax.Node) expr {
+	if !b.isDynamic(e, n) {
+		return unknown()
+	}
+	if i < 0 {
+		return below(e, fmt.Sprintf("[#%d]", i))
+	}
+	return below(e, fmt.Sprintf("[%d]", i))
+}
+
+// below extends e's JSON path by step, so that a.b.c is one look into the text.
+// JSON's null is SQL's.
+func below(e expr, step string) expr {
+	out := expr{typ: Dynamic, base: e.sql, path: "$" + step, window: e.window}
+	if e.base != "" {
+		out.base, out.path = e.base, e.path+step
+	}
+	out.sql = "nullif(" + out.base + "->" + quoteString(out.path) + ", 'null')"
+	return out
+}
+
+// dynAt looks up a path that is itself computed.
+func dynAt(e expr, path string, i expr) expr {
+	return expr{typ: Dynamic, sql: "nullif(json_extract(" + e.sql + ", " + path + "), 'null')", window: e.window || i.window}
+}

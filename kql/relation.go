@@ -1,0 +1,132 @@
+package kql
+
+import (
+	"fmt"
+	"strings"
+)
+
+// column is a column of a relation while it is bound.
+type column struct {
+	name string // KQL name, case-sensitive
+	typ  Type
+	id   string // SQL identifier, unique in its relation without regard to case
+}
+
+// ref is the SQL that names the column.
+func (c column) ref() string { return quoteIdent(c.id) }
+
+// relation is a bound tabular expression: something that can stand behind FROM.
+type relation struct {
+	from   string   // quoted table name or the name of a CTE
+	cols   []column // the visible ones
+	hidden bool     // it carries the IngestionTime column
+	cheap  bool     // only row-wise work lies between it and stored tables
+	table  string   // the stored table's name, or the one given by "as", else ""
+	// part, when set, is a hidden column that splits the rows: an operator over
+	// them works on each part by itself (mv-apply, partition).
+	part *column
+	// open, when set, is a hidden bag in which names that are no columns are
+	// looked up: what bag_unpack gives when it cannot ask the data.
+	open *openBag
+}
+
+// find returns the column of that name.
+func find(cols []column, name string) (column, bool) {
+	for _, c := range cols {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return column{}, false
+}
+
+// with returns the relation that a row-wise operator makes of r: same hidden
+// column, same cost.
+func (r *relation) with(from string, cols []column) *relation {
+	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open}
+}
+
+// ids hands out SQL identifiers that differ even without regard to case, since
+// DuckDB's do not tell X from x and KQL's do.
+type ids map[string]bool
+
+func (u ids) add(name string) string {
+	id := name
+	for n := 1; u[strings.ToLower(id)]; n++ {
+		id = fmt.Sprintf("%s$%d", name, n)
+	}
+	u[strings.ToLower(id)] = true
+	return id
+}
+
+func idsOf(cols []column) ids {
+	u := ids{}
+	for _, c := range cols {
+		u[strings.ToLower(c.id)] = true
+	}
+	return u
+}
+
+// newColumns gives each column an identifier of its own.
+func newColumns(cols ...Column) []column {
+	u := ids{}
+	out := make([]column, len(cols))
+	for i, c := range cols {
+		out[i] = column{name: c.Name, typ: c.Type, id: u.add(c.Name)}
+	}
+	return out
+}
+
+// uniqueName returns name, or name followed by the first number that is free.
+func uniqueName(name string, taken func(string) bool) string {
+	if !taken(name) {
+		return name
+	}
+	for n := 1; ; n++ {
+		if s := fmt.Sprintf("%s%d", name, n); !taken(s) {
+			return s
+		}
+	}
+}
+
+// hiddenList names the hidden columns of r, to be put behind a SELECT list that
+// does not use *.
+func (r *relation) hiddenList() string {
+	s := r.partList()
+	if r.hidden {
+		s += ", " + quoteIdent(IngestionTime)
+	}
+	if r.open != nil {
+		s += ", " + quoteIdent(r.open.id)
+	}
+	return s
+}
+
+// partList names the hidden column that splits the rows, if there is one.
+func (r *relation) partList() string {
+	if r.part != nil {
+		return ", " + r.part.ref()
+	}
+	return ""
+}
+
+// over is the window that an operator working part by part needs, with order
+// (an ORDER BY clause or "").
+func (r *relation) over(order string) string {
+	if r.part != nil {
+		order = "PARTITION BY " + r.part.ref() + " " + order
+	}
+	return "OVER (" + order + ")"
+}
+
+// refs joins the columns as a SELECT list.
+func refs(cols []column) string {
+	var b strings.Builder
+	for i, c := range cols {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(c.ref())
+	}
+	return b.String()
+}

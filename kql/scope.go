@@ -1,0 +1,56 @@
+package kql
+
+import (
+	"picket/kql/syntax"
+)
+
+// env is a scope of let names and parameters. Scopes nest: a function's body
+// sees what stood before its let statement, not what stands before the call.
+type env struct {
+	parent *env
+	vars   map[string]*value
+}
+
+func newEnv(parent *env) *env { return &env{parent: parent, vars: map[string]*value{}} }
+
+func (e *env) lookup(name string) (*value, bool) {
+	for ; e != nil; e = e.parent {
+		if v, ok := e.vars[name]; ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+func (e *env) names(add func(string)) {
+	for ; e != nil; e = e.parent {
+		for n := range e.vars {
+			add(n)
+		}
+	}
+}
+
+// value is what a name stands for: exactly one of scalar, rel and fn is set.
+type value struct {
+	scalar *expr
+	rel    *relation
+	fn     *syntax.Lambda
+	env    *env // the scope fn was written in
+	busy   bool // fn is being expanded: calls of itself are refused
+	name   string
+}
+
+// ctx is the place an expression stands in.
+type ctx struct {
+	env         *env
+	cols        []column  // row scope; nil where there are no rows
+	qual        string    // put before column references: "l." or ""
+	src         *relation // the input, for what needs the whole row
+	left, right []column  // $left and $right in join conditions
+	aggs        bool      // aggregates may be called
+	inAgg       bool      // inside an aggregate's arguments: columns may be named
+	dead        bool      // what is bound is not used (column_ifexists' default)
+}
+
+// row returns the context for expressions over r's rows.
+func (c *ctx) row(r *relation) *ctx { return &ctx{env: c.env, cols: r.cols, src: r} }

@@ -1,0 +1,140 @@
+package kql
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"picket/kql/syntax"
+)
+
+// strOp describes a string operator.
+type strOp struct {
+	fn      string // SQL function of (text, operand); "" for the term operators
+	before  bool   // term operators: a term must begin where the operand begins
+	after   bool   // … and end where it ends
+	not, cs bool
+}
+
+var strOps = map[syntax.Kind]strOp{
+	syntax.EQCI: {fn: "="}, syntax.NECI: {fn: "=", not: true},
+	syntax.CONTAINS: {fn: "contains"}, syntax.NOTCONTAINS: {fn: "contains", not: true},
+	syntax.CONTAINSCS: {fn: "contains", cs: true}, syntax.NOTCONTAINSCS: {fn: "contains", cs: true, not: true},
+	syntax.STARTSWITH: {fn: "starts_with"}, syntax.NOTSTARTSWITH: {fn: "starts_with", not: true},
+	syntax.STARTSWITHCS: {fn: "starts_with", cs: true}, syntax.NOTSTARTSWITHCS: {fn: "starts_with", cs: true, not: true},
+	syntax.ENDSWITH: {fn: "ends_with"}, syntax.NOTENDSWITH: {fn: "ends_with", not: true},
+	syntax.ENDSWITHCS: {fn: "ends_with", cs: true}, syntax.NOTENDSWITHCS: {fn: "ends_with", cs: true, not: true},
+	syntax.HAS: {before: true, after: true}, syntax.NOTHAS: {before: true, after: true, not: true},
+	syntax.HASCS: {before: true, after: true, cs: true}, syntax.NOTHASCS: {before: true, after: true, cs: true, not: true},
+	syntax.HASPREFIX: {before: true}, syntax.NOTHASPREFIX: {before: true, not: true},
+	syntax.HASPREFIXCS: {before: true, cs: true}, syntax.NOTHASPREFIXCS: {before: true, cs: true, not: true},
+	syntax.HASSUFFIX: {after: true}, syntax.NOTHASSUFFIX: {after: true, not: true},
+	syntax.HASSUFFIXCS: {after: true, cs: true}, syntax.NOTHASSUFFIXCS: {after: true, cs: true, not: true},
+	syntax.MATCHES: {fn: "regexp_matches", cs: true},
+}
+
+// stringOp lowers =~, has, contains, startswith, endswith, matches regex and
+// their variants.
+func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
+	op, ok := strOps[x.Op]
+	if !ok {
+		b.report(x.OpPos, "SEM0026", "", "this operator is not supported")
+		return unknown()
+	}
+	if l.typ == Unknown || r.typ == Unknown {
+		return expr{sql: "NULL::BOOLEAN", typ: Bool}
+	}
+	l, r = asText(l), asText(r)
+	out := expr{typ: Bool, window: l.window || r.window}
+	if op.fn != "" {
+		if !op.cs {
+			l, r = lowered(l), lowered(r)
+		}
+		if op.fn == "=" {
+			out.sql = "(" + l.sql + " = " + r.sql + ")"
+		} else {
+			out.sql = op.fn + "(" + l.sql + ", " + r.sql + ")"
+		}
+	} else {
+		out.sql = op.has(l, r)
+	}
+	if op.not {
+		out.sql = "(NOT " + out.sql + ")"
+	}
+	return out
+}
+
+// A term is a maximal run of letters and digits; everything else, _ included,
+// delimits.
+const (
+	termStart = `(?:^|[^\pL\pN])`
+	termEnd   = `(?:$|[^\pL\pN])`
+)
+
+// has lowers a term operator. A substring search goes before the regular
+// expression: it is many times cheaper and rules out almost every row.
+func (o strOp) has(l, r expr) string {
+	if !o.cs {
+		l, r = lowered(l), lowered(r)
+	}
+	s, ok := r.lit.(string)
+	if !ok {
+		return o.hasValue(l.sql, r.sql)
+	}
+	if s == "" {
+		return "true"
+	}
+	return "(contains(" + l.sql + ", " + r.sql + ") AND regexp_matches(" + l.sql + ", " + quoteString(o.pattern(s)) + "))"
+}
+
+// pattern is the regular expression for a constant operand.
+func (o strOp) pattern(s string) string {
+	p := regexp.QuoteMeta(s)
+	if first, _ := utf8.DecodeRuneInString(s); o.before && inTerm(first) {
+		p = termStart + p
+	}
+	if last, _ := utf8.DecodeLastRuneInString(s); o.after && inTerm(last) {
+		p += termEnd
+	}
+	return p
+}
+
+func inTerm(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+
+// hasValue lowers a term operator whose operand differs from row to row. CASE
+// keeps the costly regular expression to the rows that contain the operand.
+func (o strOp) hasValue(text, term string) string {
+	p := "regexp_escape(" + term + ")"
+	if o.before {
+		p = "CASE WHEN regexp_matches(" + term + `, '^[\pL\pN]') THEN ` + quoteString(termStart) + " ELSE '' END || " + p
+	}
+	if o.after {
+		p += " || CASE WHEN regexp_matches(" + term + `, '[\pL\pN]$') THEN ` + quoteString(termEnd) + " ELSE '' END"
+	}
+	return "(CASE WHEN contains(" + text + ", " + term + ") THEN regexp_matches(" + text + ", " + p + ") ELSE false END)"
+}
+
+// hasAny lowers has_any or has_all over constant terms.
+func hasConst(l expr, terms []string, all bool) string {
+	l = lowered(l)
+	parts := make([]string, 0, len(terms))
+	op := strOp{before: true, after: true}
+	for _, t := range terms {
+		if all || len(terms) <= 4 {
+			parts = append(parts, op.has(l, strLit(strings.ToLower(t))))
+		} else {
+			parts = append(parts, "(?:"+op.pattern(strings.ToLower(t))+")")
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		return formatBool(all)
+	case all:
+		return "(" + strings.Join(parts, " AND ") + ")"
+	case len(terms) <= 4:
+		return "(" + strings.Join(parts, " OR ") + ")"
+	}
+	// Many terms are one automaton: a search for each would cost more.
+	return "regexp_matches(" + l.sql + ", " + quoteString(strings.Join(parts, "|")) + ")"
+}

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"picket"
+	"picket/reputation"
+	"picket/state"
+)
+
+// ProwlOptions configure [Prowl].
+type ProwlOptions struct {
+	Reputation *reputation.Service
+	Logger     *slog.Logger // nil discards
+}
+
+// Prowl answers the calls of Lupovis Prowl's clients, GET /GetIPReputation?ip=
+// and the same under /live, as the original behind Amazon API Gateway does, so
+// that they work unchanged. The header x-api-key holds a key with the scope
+// lookup. A call with x-ms-client-request-id is counted once for each address,
+// however often it is repeated.
+//
+//	200 {"ip":"1.2.3.4","ttps":["known-ssh-attack"],…}   the address is canonical
+//	400 {"message":"Invalid IP address"}
+//	403 {"message":"Forbidden"}                          no key, or not a valid one
+//	403 {"message":"Missing Authentication Token"}       no such route or method
+//	429 {"message":"Limit Exceeded"}                     the key's lookups of today
+//	429 {"message":"Too Many Requests"}                  the key's lookups a second
+//	500 {"message":"Internal server error"}
+//
+// Clients read more into the body than its type: any entry of ttps makes them
+// block, one shows only the first, and one evaluates the body as Python, which
+// has no true, false and null. Further fields are there only when they are known.
+// An address that is not public has no labels and is not counted.
+func Prowl(o ProwlOptions) http.Handler {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return prowl(o)
+}
+
+type prowl ProwlOptions
+
+// prowlAnswer has only types that are the same text in JSON and in Python.
+type prowlAnswer struct {
+	IP   string   `json:"ip"`
+	Ttps []string `json:"ttps"`
+
+	Verdict                 string   `json:"verdict,omitempty"`
+	Confidence              int      `json:"confidence,omitempty"`
+	Techniques              []string `json:"techniques,omitempty"`
+	IndicatorOfIntelligence string   `json:"indicator_of_intelligence,omitempty"`
+	CountryCode             string   `json:"country_code,omitempty"`
+	Asn                     int64    `json:"asn,omitempty"`
+	AsOrganization          string   `json:"as_organization,omitempty"`
+	FirstSeen               string   `json:"first_seen,omitempty"`
+	LastSeen                string   `json:"last_seen,omitempty"`
+	Sources                 []string `json:"sources,omitempty"`
+}
+
+// prowlRefusal is an error answer of API Gateway, which names its kind in the
+// header x-amzn-errortype.
+type prowlRefusal struct {
+	status     int
+	kind, text string
+}
+
+// ServeHTTP implements [http.Handler].
+func (p prowl) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, refusal := p.answer(r)
+	w.Header().Set("Content-Type", "application/json")
+	if refusal == nil {
+		_, _ = w.Write(body)
+		return
+	}
+	if refusal.kind != "" {
+		w.Header().Set("x-amzn-errortype", refusal.kind)
+	}
+	w.WriteHeader(refusal.status)
+	text, _ := json.Marshal(map[string]string{"message": refusal.text}) // always encodes
+	_, _ = w.Write(text)
+}
+
+func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
+	route := r.URL.Path == "/GetIPReputation" || r.URL.Path == "/live/GetIPReputation"
+	if !route || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+		return nil, &prowlRefusal{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"}
+	}
+	ctx := r.Context()
+	key, err := p.Reputation.VerifyKey(ctx, picket.Secret(r.Header.Get("x-api-key")), reputation.ScopeLookup)
+	if err == nil {
+		err = p.Reputation.Allow(key)
+	}
+	if err != nil {
+		return nil, p.refuse(ctx, err)
+	}
+	ip, err := reputation.ParseIPQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &prowlRefusal{status: http.StatusBadRequest, text: "Invalid IP address"}
+	}
+	profile, _, err := p.Reputation.Lookup(ctx, ip)
+	if err == nil && p.Reputation.Skipped(ip) == "" {
+		err = p.Reputation.Charge(ctx, key, r.Header.Get("x-ms-client-request-id"), ip)
+	}
+	if err != nil {
+		return nil, p.refuse(ctx, err)
+	}
+	profile.IP = ip
+	body, err := json.Marshal(answerOf(profile))
+	if err != nil {
+		return nil, p.refuse(ctx, err)
+	}
+	return body, nil
+}
+
+// refuse chooses the answer for an error, and logs those that are ours.
+func (p prowl) refuse(ctx context.Context, err error) *prowlRefusal {
+	switch {
+	case picket.CodeOf(err) == picket.Denied:
+		p.Logger.DebugContext(ctx, "lookup refused", "err", err)
+		return &prowlRefusal{http.StatusForbidden, "ForbiddenException", "Forbidden"}
+	case errors.Is(err, reputation.ErrQuota):
+		return &prowlRefusal{http.StatusTooManyRequests, "LimitExceededException", "Limit Exceeded"}
+	case errors.Is(err, reputation.ErrThrottled):
+		return &prowlRefusal{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"}
+	}
+	if ctx.Err() == nil {
+		p.Logger.ErrorContext(ctx, "lookup failed", "err", err)
+	}
+	return &prowlRefusal{http.StatusInternalServerError, "InternalServerErrorException", "Internal server error"}
+}
+
+func answerOf(p state.Profile) prowlAnswer {
+	a := prowlAnswer{
+		IP: p.IP.String(), Ttps: p.Ttps, Verdict: p.Verdict, Confidence: p.Confidence, Techniques: p.Techniques,
+		IndicatorOfIntelligence: p.IndicatorOfIntelligence, CountryCode: p.CountryCode, Asn: p.Asn, AsOrganization: p.AsOrganization,
+		FirstSeen: prowlTime(p.FirstSeen), LastSeen: prowlTime(p.LastSeen), Sources: p.Sources,
+	}
+	if a.Ttps == nil {
+		a.Ttps = []string{}
+	}
+	if a.Verdict == "unknown" {
+		a.Verdict = ""
+	}
+	return a
+}
+
+// prowlTime is a time as RFC 3339, or "" for none.
+func prowlTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,202 @@
+package workspace
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"picket"
+	"picket/kql"
+)
+
+var background = context.Background()
+
+// convert turns the rows of b into full rows of the table: the hidden ingestion
+// time first, then every column in order, with the values DuckDB holds.
+func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
+	t, ok := db.Table(b.Table)
+	if !ok {
+		return nil, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
+	}
+	index := make(map[string]int, len(t.Columns))
+	for i, c := range t.Columns {
+		index[c.Name] = i
+	}
+	from := make([]int, len(b.Columns)) // value -> column
+	given := make([]bool, len(t.Columns))
+	for i, name := range b.Columns {
+		c, ok := index[name]
+		if !ok {
+			return nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", b.Table, name)
+		}
+		if given[c] {
+			return nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
+		}
+		from[i], given[c] = c, true
+	}
+	now := kql.TicksOf(db.now())
+	blank := db.blank(t)
+	width := len(t.Columns) + 1
+	rows := make([][]driver.Value, len(b.Rows))
+	cells := make([]driver.Value, width*len(b.Rows))
+	for i, in := range b.Rows {
+		if len(in) != len(b.Columns) {
+			return nil, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
+		}
+		row := cells[i*width : (i+1)*width : (i+1)*width]
+		row[0] = now
+		copy(row[1:], blank)
+		for j, v := range in {
+			if v == nil {
+				continue // keeps the blank
+			}
+			c := t.Columns[from[j]]
+			dv, err := convertValue(v, c.Type)
+			if err != nil {
+				return nil, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, c.Name, err)
+			}
+			row[1+from[j]] = dv
+		}
+		rows[i] = row
+	}
+	return rows, nil
+}
+
+// blank is what columns hold when nothing is given: empty strings, NULL for
+// the other types, and the columns that the workspace itself fills.
+func (db *DB) blank(t *kql.Table) []driver.Value {
+	row := make([]driver.Value, len(t.Columns))
+	for i, c := range t.Columns {
+		switch {
+		case c.Name == "TenantId":
+			row[i] = db.id
+		case c.Name == "Type" && c.Type == kql.String:
+			row[i] = t.Name
+		case c.Name == "TimeGenerated" && c.Type == kql.DateTime:
+			row[i] = kql.TicksOf(db.now())
+		case c.Type == kql.String:
+			row[i] = ""
+		}
+	}
+	return row
+}
+
+// convertValue turns a Go value into what DuckDB holds for type t.
+func convertValue(v any, t kql.Type) (driver.Value, error) {
+	switch t {
+	case kql.String:
+		return text(v)
+	case kql.Dynamic:
+		return dynamic(v)
+	case kql.Int:
+		n, err := integer(v)
+		if err == nil && (n < math.MinInt32 || n > math.MaxInt32) {
+			err = fmt.Errorf("%d is out of an int's range", n)
+		}
+		return int32(n), err
+	case kql.Long:
+		return integer(v)
+	case kql.Real:
+		return real64(v)
+	case kql.Bool:
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+	case kql.DateTime:
+		if x, ok := v.(time.Time); ok {
+			return datetime(x)
+		}
+	case kql.TimeSpan:
+		if x, ok := v.(time.Duration); ok {
+			return int64(x / 100), nil
+		}
+	case kql.Guid:
+		if s, ok := v.(string); ok {
+			return strings.ToLower(s), nil
+		}
+	}
+	return nil, fmt.Errorf("a %T does not fit type %s", v, t)
+}
+
+func datetime(x time.Time) (driver.Value, error) {
+	if x.IsZero() {
+		return nil, nil
+	}
+	if y := x.UTC().Year(); y < 1 || y > 9999 {
+		return nil, fmt.Errorf("year %d is out of a datetime's range", y)
+	}
+	return kql.TicksOf(x), nil
+}
+
+func text(v any) (driver.Value, error) {
+	switch x := v.(type) {
+	case string:
+		return cleanText(x), nil
+	case []byte:
+		return cleanText(string(x)), nil
+	case json.RawMessage:
+		return cleanText(string(x)), nil
+	case fmt.Stringer:
+		return cleanText(x.String()), nil
+	case bool, int, int32, int64, float64:
+		return fmt.Sprint(x), nil
+	}
+	return nil, fmt.Errorf("a %T does not fit type string", v)
+}
+
+// cleanText makes s valid UTF-8, which is all that DuckDB takes.
+func cleanText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// dynamic encodes v as JSON; JSON's null is NULL.
+func dynamic(v any) (driver.Value, error) {
+	raw, ok := v.(json.RawMessage)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(v); err != nil {
+			return nil, err
+		}
+	} else if !json.Valid(raw) {
+		return nil, fmt.Errorf("not JSON: %.40q", raw)
+	}
+	s := cleanText(strings.TrimSpace(string(raw)))
+	if s == "null" {
+		return nil, nil
+	}
+	return json.RawMessage(s), nil // the appender encodes what it gets: a string would be quoted again
+}
+
+func integer(v any) (int64, error) {
+	switch x := v.(type) {
+	case int:
+		return int64(x), nil
+	case int32:
+		return int64(x), nil
+	case int64:
+		return x, nil
+	case uint32:
+		return int64(x), nil
+	case float64:
+		if x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+			return int64(x), nil
+		}
+	}
+	return 0, fmt.Errorf("%v (%T) is no whole number", v, v)
+}
+
+func real64(v any) (driver.Value, error) {
+	if f, ok := v.(float64); ok {
+		return f, nil
+	}
+	n, err := integer(v)
+	return float64(n), err
+}

@@ -1,0 +1,147 @@
+package workspace
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"picket"
+	"picket/kql"
+)
+
+// Result is the answer to a query: its columns, and rows that are read as they
+// are made. It must be read to the end or closed.
+type Result struct {
+	Columns []kql.Column
+
+	// Truncated says, after the rows were read, which limit cut them off, or is "".
+	Truncated string
+
+	rows   *sql.Rows
+	ctx    context.Context // of the running query: its deadline tells why it ended
+	cancel context.CancelFunc
+	limits Limits
+}
+
+// Query compiles and runs KQL. An error in the query itself is a
+// syntax.Diagnostics; one while it runs, or a reached time limit, a picket.Error.
+func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, error) {
+	if o.Now == 0 {
+		o.Now = kql.TicksOf(db.now())
+	}
+	q, err := kql.Compile(src, db, o)
+	if err != nil {
+		return nil, err
+	}
+	return db.Run(ctx, q)
+}
+
+// Run runs a compiled query.
+func (db *DB) Run(ctx context.Context, q *kql.Query) (*Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
+	rows, err := db.pool.QueryContext(ctx, q.SQL)
+	if err != nil {
+		defer cancel()
+		return nil, runError(ctx, err, db.limits)
+	}
+	return &Result{Columns: q.Columns, rows: rows, ctx: ctx, cancel: cancel, limits: db.limits}, nil
+}
+
+// runError tells a reached limit from other failures.
+func runError(ctx context.Context, err error, l Limits) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return picket.Errorf(picket.Busy, "the query took longer than %s; narrow its time range or its rows", l.Time)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return picket.Errorf(picket.Invalid, "the query failed while it ran: %w", err)
+}
+
+// Rows yields the rows once. Values are nil, bool, int64 (int, long; datetime
+// and timespan in ticks), float64 (real) or string (string, guid, decimal, and
+// dynamic as JSON text). A row is the caller's to keep. After an error the
+// sequence ends. At a limit it ends without an error and sets Truncated.
+func (r *Result) Rows() iter.Seq2[[]any, error] {
+	return func(yield func([]any, error) bool) {
+		defer r.Close()
+		var n int
+		var size int64
+		for r.rows.Next() {
+			if n == r.limits.Rows {
+				r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d records", n)
+				return
+			}
+			row, err := r.scan()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			n++
+			if size += rowSize(row); size > r.limits.Bytes {
+				r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d bytes", r.limits.Bytes)
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if err := r.rows.Err(); err != nil {
+			yield(nil, runError(r.ctx, err, r.limits))
+		}
+	}
+}
+
+func (r *Result) scan() ([]any, error) {
+	row := make([]any, len(r.Columns))
+	ptr := make([]any, len(row))
+	for i := range row {
+		ptr[i] = &row[i]
+	}
+	if err := r.rows.Scan(ptr...); err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	for i, v := range row {
+		if n, ok := v.(int32); ok {
+			row[i] = int64(n)
+		}
+	}
+	return row, nil
+}
+
+func rowSize(row []any) int64 {
+	n := int64(len(row)) * 8
+	for _, v := range row {
+		if s, ok := v.(string); ok {
+			n += int64(len(s))
+		}
+	}
+	return n
+}
+
+// Collect reads all rows.
+func (r *Result) Collect() ([][]any, error) {
+	all := [][]any{}
+	for row, err := range r.Rows() {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, nil
+}
+
+// Close lets go of a result that was not read to its end. It stops the query.
+func (r *Result) Close() error {
+	r.cancel()
+	return r.rows.Close()
+}
+
+// Window returns options for a query over rows whose TimeGenerated is in
+// [from, to), with now() at its end.
+func Window(from, to time.Time) kql.Options {
+	return kql.Options{Now: kql.TicksOf(to), From: kql.TicksOf(from), To: kql.TicksOf(to)}
+}

@@ -1,0 +1,108 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"picket"
+	"picket/kql"
+	"picket/kql/syntax"
+)
+
+func query(t *testing.T, db *DB, src string, o kql.Options) [][]any {
+	t.Helper()
+	res, err := db.Query(t.Context(), src, o)
+	if err != nil {
+		t.Fatalf("%s: %v", src, err)
+	}
+	rows, err := res.Collect()
+	if err != nil {
+		t.Fatalf("%s: %v", src, err)
+	}
+	return rows
+}
+
+func TestQuery(t *testing.T) {
+	at := time.Date(2026, 11, 23, 1, 2, 3, 456789100, time.UTC)
+	db := open(t, "", Options{Now: func() time.Time { return at }})
+	err := db.Append(t.Context(), picket.Batch{
+		Table:   "ProwlEnrich_CL",
+		Columns: []string{"IPAddress", "Confidence", "Ttps", "FirstSeen", "CostUsd"},
+		Rows:    [][]any{{"203.0.113.7", 90, []string{"known-bot"}, at, 0.02}, {"203.0.113.8", nil, nil, nil, nil}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := query(t, db, `ProwlEnrich_CL | project IPAddress, Confidence, Ttps, FirstSeen, CostUsd, Seen = ingestion_time()`, kql.Options{})
+	now := int64(kql.TicksOf(at))
+	want := [][]any{
+		{"203.0.113.7", int64(90), `["known-bot"]`, now, 0.02, now},
+		{"203.0.113.8", nil, nil, nil, nil, now},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// A window bounds TimeGenerated; its end is not part of it.
+func TestQueryWindow(t *testing.T) {
+	db := open(t, "", Options{})
+	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := picket.Batch{Table: "Syslog", Columns: []string{"TimeGenerated", "SyslogMessage"}}
+	for i := range 5 {
+		b.Rows = append(b.Rows, []any{base.Add(time.Duration(i) * time.Minute), fmt.Sprint(i)})
+	}
+	if err := db.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range query(t, db, "Syslog | project SyslogMessage", Window(base.Add(time.Minute), base.Add(3*time.Minute))) {
+		got = append(got, row[0].(string))
+	}
+	slices.Sort(got)
+	if strings.Join(got, " ") != "1 2" {
+		t.Errorf("rows %v, want 1 2", got)
+	}
+}
+
+func TestQueryErrors(t *testing.T) {
+	db := open(t, "", Options{})
+	_, err := db.Query(t.Context(), "Syslgo | take 1", kql.Options{})
+	var d syntax.Diagnostics
+	if !errors.As(err, &d) || !strings.Contains(d.Render("Syslgo | take 1"), "Syslog") {
+		t.Errorf("unknown table: %v, want a diagnostic that names Syslog", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := db.Query(ctx, "Syslog", kql.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestQueryLimits(t *testing.T) {
+	db := open(t, "", Options{Limits: Limits{Rows: 10, Time: 200 * time.Millisecond}})
+	res, err := db.Query(t.Context(), "range x from 1 to 1000 step 1", kql.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := res.Collect()
+	if err != nil || len(rows) != 10 || !strings.Contains(res.Truncated, "10 records") {
+		t.Errorf("%d rows, truncated %q, err %v", len(rows), res.Truncated, err)
+	}
+	res, err = db.Query(t.Context(), "range x from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range y from 1 to 1000000 step 1 | extend k = 1) on k | where x * y == 7", kql.Options{})
+	if err == nil {
+		_, err = res.Collect()
+	}
+	if picket.CodeOf(err) != picket.Busy {
+		t.Errorf("a query beyond its time: %v", err)
+	}
+	// The others go on.
+	if rows := query(t, db, "print 1", kql.Options{}); len(rows) != 1 {
+		t.Error("no answer after a query was stopped")
+	}
+}

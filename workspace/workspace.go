@@ -1,0 +1,306 @@
+// Package workspace keeps log tables in DuckDB and answers KQL over them. One
+// goroutine writes, a pool of connections reads; SQL that runs here can reach
+// neither files nor the network. It knows nothing of rules and incidents.
+package workspace
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/google/uuid"
+
+	"picket"
+	"picket/kql"
+)
+
+// Options configure [Open]. The zero value is good.
+type Options struct {
+	Logger *slog.Logger     // nil discards
+	Now    func() time.Time // nil means time.Now
+
+	// Files are loaded as tables when the workspace opens, before the file
+	// system is closed to SQL.
+	Files []File
+
+	Limits Limits
+}
+
+// Limits bound one query. Zero values mean the defaults, which are those of
+// the Log Analytics query API.
+type Limits struct {
+	Time time.Duration // default 3 minutes
+	Rows int           // default 500,000
+	// Bytes of result as text, roughly. Default 100 MB.
+	Bytes int64
+}
+
+// DB is a workspace. It is a [kql.Catalog] of its tables.
+type DB struct {
+	pool   *sql.DB
+	log    *slog.Logger
+	now    func() time.Time
+	limits Limits
+	id     string // of the workspace: TenantId of every row
+
+	mu     sync.RWMutex
+	tables map[string]*kql.Table
+
+	requests chan request
+	closing  chan struct{} // closed by Close: no more requests
+	stopped  chan struct{} // closed when the writer is done
+	close    sync.Once
+}
+
+// Open opens or creates the workspace in the DuckDB file at path; an empty path
+// means in memory. A file can be open in one process at a time.
+func Open(path string, o Options) (*DB, error) {
+	db := &DB{
+		log:      o.Logger,
+		now:      o.Now,
+		limits:   o.Limits,
+		tables:   map[string]*kql.Table{},
+		requests: make(chan request, 64),
+		closing:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	db.limits.Time = cmpOr(db.limits.Time, 3*time.Minute)
+	db.limits.Rows = cmpOr(db.limits.Rows, 500_000)
+	db.limits.Bytes = cmpOr(db.limits.Bytes, 100<<20)
+	if err := db.open(path, o.Files); err != nil {
+		if db.pool != nil {
+			db.pool.Close()
+		}
+		if path == "" {
+			path = "in memory"
+		}
+		return nil, fmt.Errorf("open workspace %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func cmpOr[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (db *DB) open(path string, files []File) error {
+	dsn := path
+	if path != "" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+	}
+	connector, err := duckdb.NewConnector(dsn+"?autoinstall_known_extensions=false&autoload_known_extensions=false", nil)
+	if err != nil {
+		if path != "" {
+			return fmt.Errorf("%w (is another Picket running on it?)", err)
+		}
+		return err
+	}
+	db.pool = sql.OpenDB(connector)
+	db.pool.SetMaxOpenConns(16)
+	if path != "" {
+		// Logs hold what people typed: for the owner's eyes only.
+		if err := os.Chmod(path, 0o600); err != nil {
+			return err
+		}
+	}
+	ctx := context.Background()
+	if err := db.loadFiles(ctx, files); err != nil {
+		return err
+	}
+	for _, s := range []string{
+		// From here on SQL can touch nothing but this database, and cannot turn that back.
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
+	} {
+		if _, err := db.pool.ExecContext(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	if err := db.loadCatalog(ctx); err != nil {
+		return err
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}}
+	go w.run()
+	return db.createBuiltin(ctx)
+}
+
+// loadCatalog reads the tables' definitions, which DuckDB's own types cannot
+// tell (a datetime is a BIGINT there), and the workspace's id.
+func (db *DB) loadCatalog(ctx context.Context) error {
+	for _, s := range []string{
+		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
+		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, PRIMARY KEY (table_name, id))`,
+		`CREATE TABLE IF NOT EXISTS "$workspace" (id VARCHAR)`,
+		`INSERT INTO "$workspace" SELECT '` + uuid.NewString() + `' WHERE NOT EXISTS (SELECT 1 FROM "$workspace")`,
+	} {
+		if _, err := db.pool.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := db.pool.QueryRowContext(ctx, `SELECT id FROM "$workspace"`).Scan(&db.id); err != nil {
+		return err
+	}
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, name, type FROM "$column" ORDER BY table_name, ordinal`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, name, typ string
+		if err := rows.Scan(&table, &name, &typ); err != nil {
+			return err
+		}
+		t := db.tables[table]
+		if t == nil {
+			t = &kql.Table{Name: table, Hidden: true}
+			db.tables[table] = t
+		}
+		ct, ok := kql.ParseType(typ)
+		if !ok {
+			return fmt.Errorf("table %s: column %s has the unknown type %q; was it written by a newer Picket?", table, name, typ)
+		}
+		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
+	}
+	return rows.Err()
+}
+
+func (db *DB) createBuiltin(ctx context.Context) error {
+	tables, err := builtinTables()
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		// A file loaded under a built-in name stays as the file has it.
+		if cur, ok := db.Table(t.Name); ok && !cur.Hidden {
+			continue
+		}
+		if err := db.CreateTable(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ID returns the workspace's id, a GUID: the TenantId of its rows.
+func (db *DB) ID() string { return db.id }
+
+// Table returns the table of that name.
+func (db *DB) Table(name string) (*kql.Table, bool) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	t, ok := db.tables[name]
+	return t, ok
+}
+
+// Tables returns the names of all tables, sorted.
+func (db *DB) Tables() []string {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	names := make([]string, 0, len(db.tables))
+	for n := range db.tables {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CreateTable creates the table, or adds the columns that an existing one
+// lacks. A column that exists with another type is a picket.Conflict.
+func (db *DB) CreateTable(ctx context.Context, t kql.Table) error {
+	if err := checkTable(t); err != nil {
+		return picket.Errorf(picket.Invalid, "create table: %w", err)
+	}
+	return db.send(ctx, request{create: &t})
+}
+
+// Append adds the rows of b. On return they are committed and a query sees
+// them. An unknown table or column, or a value its column cannot hold, is a
+// picket.Invalid and nothing of b is written.
+func (db *DB) Append(ctx context.Context, b picket.Batch) error {
+	if len(b.Rows) == 0 {
+		return nil
+	}
+	rows, err := db.convert(b)
+	if err != nil {
+		return err
+	}
+	return db.send(ctx, request{table: b.Table, id: b.ID, rows: rows})
+}
+
+// errClosed is what requests get after Close.
+var errClosed = picket.Errorf(picket.Unavailable, "the workspace is closed")
+
+func (db *DB) send(ctx context.Context, r request) error {
+	r.done = make(chan error, 1)
+	select {
+	case db.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.closing:
+		return errClosed
+	}
+	// Once handed over it will be written: waiting for less would leave the
+	// caller not knowing.
+	select {
+	case err := <-r.done:
+		return err
+	case <-db.stopped:
+		select {
+		case err := <-r.done:
+			return err
+		default:
+			return errClosed
+		}
+	}
+}
+
+// Close writes what was handed over, and closes the file.
+func (db *DB) Close() error {
+	db.close.Do(func() { close(db.closing) })
+	<-db.stopped
+	return db.pool.Close()
+}
+
+// request is one thing for the writer to do: create a table or append rows.
+type request struct {
+	create *kql.Table
+	table  string
+	id     string
+	rows   [][]driver.Value
+	done   chan error
+}
+
+// exec runs SQL on the writer's own connection.
+func exec(conn driver.Conn, query string, args ...driver.NamedValue) error {
+	e, ok := conn.(driver.ExecerContext)
+	if !ok {
+		return errors.New("the driver cannot execute SQL")
+	}
+	_, err := e.ExecContext(context.Background(), query, args)
+	return err
+}

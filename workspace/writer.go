@@ -1,0 +1,267 @@
+package workspace
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"picket"
+	"picket/kql"
+)
+
+// maxGroup is how many rows at the most are committed together when several
+// batches wait: a commit costs about a millisecond whatever its size.
+const maxGroup = 50_000
+
+// writer is the one goroutine that writes. DuckDB's appenders must not flush
+// concurrently, and one suffices: the columns are written at memory speed.
+type writer struct {
+	db        *DB
+	conn      driver.Conn
+	appenders map[string]*duckdb.Appender
+}
+
+func (w *writer) run() {
+	defer close(w.db.stopped)
+	defer w.stop()
+	for {
+		select {
+		case r := <-w.db.requests:
+			w.serve(r)
+		case <-w.db.closing:
+			for {
+				select {
+				case r := <-w.db.requests:
+					w.serve(r)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// serve does r, together with the appends that wait behind it.
+func (w *writer) serve(r request) {
+	for {
+		if r.create != nil {
+			r.done <- w.create(*r.create)
+			return
+		}
+		group, next := w.gather(r)
+		w.commit(group)
+		if next == nil {
+			return
+		}
+		r = *next
+	}
+}
+
+// gather collects waiting appends without waiting for more. A request of
+// another kind ends the group and is returned as next.
+func (w *writer) gather(r request) (group []request, next *request) {
+	group = []request{r}
+	for n := len(r.rows); n < maxGroup; {
+		select {
+		case q := <-w.db.requests:
+			if q.create != nil {
+				return group, &q
+			}
+			group = append(group, q)
+			n += len(q.rows)
+		default:
+			return group, nil
+		}
+	}
+	return group, nil
+}
+
+// commit writes the group in one transaction. When that fails each request is
+// tried alone, so that one bad batch does not fail its neighbours.
+func (w *writer) commit(group []request) {
+	err := w.transaction(group)
+	if err == nil || len(group) == 1 {
+		for _, r := range group {
+			r.done <- err
+		}
+		return
+	}
+	for _, r := range group {
+		r.done <- w.transaction([]request{r})
+	}
+}
+
+func (w *writer) transaction(group []request) (err error) {
+	if err := exec(w.conn, "BEGIN"); err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		// An appender that failed still holds its rows: it must not flush them into the next transaction.
+		w.dropAppenders()
+		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
+	}()
+	touched := map[string]bool{}
+	for _, r := range group {
+		if r.id != "" {
+			fresh, err := w.remember(r.table, r.id)
+			if err != nil {
+				return err
+			}
+			if !fresh {
+				continue
+			}
+		}
+		a, err := w.appender(r.table)
+		if err != nil {
+			return err
+		}
+		touched[r.table] = true
+		for _, row := range r.rows {
+			if err := a.AppendRow(row...); err != nil {
+				return fmt.Errorf("table %s: %w", r.table, err)
+			}
+		}
+	}
+	for table := range touched {
+		if err := w.appenders[table].Flush(); err != nil {
+			return fmt.Errorf("table %s: %w", table, err)
+		}
+	}
+	return exec(w.conn, "COMMIT")
+}
+
+// remember records a batch id in the current transaction and reports whether it is new.
+func (w *writer) remember(table, id string) (bool, error) {
+	e := w.conn.(driver.ExecerContext)
+	args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: id}}
+	res, err := e.ExecContext(background, `INSERT INTO "$batch" VALUES (?, ?) ON CONFLICT DO NOTHING`, args)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+func (w *writer) appender(table string) (*duckdb.Appender, error) {
+	if a := w.appenders[table]; a != nil {
+		return a, nil
+	}
+	a, err := duckdb.NewAppenderFromConn(w.conn, "", table)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", table, err)
+	}
+	w.appenders[table] = a
+	return a, nil
+}
+
+func (w *writer) dropAppenders() {
+	for name, a := range w.appenders {
+		_ = a.Clear()
+		_ = a.Close()
+		delete(w.appenders, name)
+	}
+}
+
+// create makes the table or adds the columns it lacks.
+func (w *writer) create(t kql.Table) error {
+	cur, exists := w.db.Table(t.Name)
+	add := t.Columns
+	next := kql.Table{Name: t.Name, Hidden: true}
+	if exists {
+		var err error
+		if add, err = missing(cur, t.Columns); err != nil {
+			return err
+		}
+		if len(add) == 0 {
+			return nil
+		}
+		next.Columns = slices.Clone(cur.Columns)
+	}
+	next.Columns = append(next.Columns, add...)
+	// The appender knows the old columns only.
+	if a := w.appenders[t.Name]; a != nil {
+		_ = a.Close()
+		delete(w.appenders, t.Name)
+	}
+	if err := w.createSQL(t.Name, exists, len(next.Columns)-len(add), add); err != nil {
+		return fmt.Errorf("create table %s: %w", t.Name, err)
+	}
+	w.db.mu.Lock()
+	w.db.tables[t.Name] = &next
+	w.db.mu.Unlock()
+	return nil
+}
+
+func (w *writer) createSQL(table string, exists bool, from int, add []kql.Column) (err error) {
+	if err := exec(w.conn, "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, exec(w.conn, "ROLLBACK"))
+		}
+	}()
+	if !exists {
+		var b strings.Builder
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s BIGINT", quote(table), quote(kql.IngestionTime))
+		for _, c := range add {
+			fmt.Fprintf(&b, ", %s %s", quote(c.Name), columnSQL(c.Type))
+		}
+		if err := exec(w.conn, b.String()+")"); err != nil {
+			return err
+		}
+	}
+	for i, c := range add {
+		if exists {
+			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(table), quote(c.Name), columnSQL(c.Type))); err != nil {
+				return err
+			}
+		}
+		args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: int64(from + i)}, {Ordinal: 3, Value: c.Name}, {Ordinal: 4, Value: c.Type.String()}}
+		if err := exec(w.conn, `INSERT INTO "$column" VALUES (?, ?, ?, ?)`, args...); err != nil {
+			return err
+		}
+	}
+	return exec(w.conn, "COMMIT")
+}
+
+// columnSQL is the column's SQL type; old rows of an added string column read
+// as empty, never NULL.
+func columnSQL(t kql.Type) string {
+	if t == kql.String {
+		return t.SQL() + " DEFAULT ''"
+	}
+	return t.SQL()
+}
+
+// missing returns the columns of want that t lacks.
+func missing(t *kql.Table, want []kql.Column) ([]kql.Column, error) {
+	var add []kql.Column
+	for _, c := range want {
+		i := slices.IndexFunc(t.Columns, func(h kql.Column) bool { return h.Name == c.Name })
+		if i < 0 {
+			add = append(add, c)
+		} else if t.Columns[i].Type != c.Type {
+			return nil, picket.Errorf(picket.Conflict, "table %s: column %s is %s there, not %s", t.Name, c.Name, t.Columns[i].Type, c.Type)
+		}
+	}
+	return add, nil
+}
+
+// stop flushes to the file and lets it go.
+func (w *writer) stop() {
+	w.dropAppenders()
+	if err := exec(w.conn, "CHECKPOINT"); err != nil {
+		w.db.log.Warn("checkpoint at close", "err", err)
+	}
+	if err := w.conn.Close(); err != nil {
+		w.db.log.Warn("close the writer's connection", "err", err)
+	}
+}
