@@ -454,8 +454,14 @@ func TestTailRotationSlowWriter(t *testing.T) {
 		slow(b.line() + "\n")
 		time.Sleep(time.Second)
 		b.check("the writer stayed with the old file")
-		slow(b.line()) // its last words have no line end
+		// The new file has lines already, of somebody else, and still the
+		// writer has some to say, the last without a line end.
+		last := []string{b.line() + "\n", b.line()}
 		b.write(2)
+		for _, s := range last {
+			time.Sleep(time.Second)
+			slow(s)
+		}
 		time.Sleep(20 * time.Second)
 		b.check("the writer moved")
 		stop()
@@ -581,5 +587,57 @@ func TestTailRetry(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		stop()
 		b.check("after the trouble")
+	})
+}
+
+// TestTailReplacedWhileReading replaces the content between the look at the
+// file and the reading: what is read then is of two lives, and must not be used.
+func TestTailReplacedWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.write(5)
+		steps := 0
+		b.opts.Now = func() time.Time {
+			if steps++; steps == 2 {
+				other := "a longer line to begin with, so that nothing lies where it was\n" + strings.Repeat("x\n", 200)
+				if err := os.WriteFile(b.path, []byte(other), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			return testNow
+		}
+		stop := b.start()
+		time.Sleep(time.Second)
+		b.raw("this line is lost to the truncation\n")
+		time.Sleep(5 * time.Second)
+		stop()
+		want := b.written
+		want = append(want, "a longer line to begin with, so that nothing lies where it was")
+		for range 200 {
+			want = append(want, "x")
+		}
+		if diff := cmp.Diff(want, b.store.column("SyslogMessage")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestTailRotatedBeforeFirstLine stops a Tail that has seen the file and no
+// line of it.
+func TestTailRotatedBeforeFirstLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		whole := b.line()
+		b.raw(whole[:10])
+		stop := b.start()
+		time.Sleep(time.Second)
+		stop()
+		b.raw(whole[10:] + "\n")
+		b.rename()
+		b.write(2)
+		stop = b.start()
+		time.Sleep(10 * time.Second)
+		stop()
+		b.check("after the rotation")
 	})
 }
