@@ -7,6 +7,14 @@ import (
 	"picket/kql/syntax"
 )
 
+// checkRegex reports a regular expression that cannot be compiled. DuckDB's
+// engine is RE2, whose syntax Go's shares.
+func (b *binder) checkRegex(n syntax.Node, pattern string) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		b.report(n.Span(), "SEM0068", "the syntax is RE2: no look-around, no back-references", err.Error())
+	}
+}
+
 // parsePart is one column of a parse pattern.
 type parsePart struct {
 	name string
@@ -126,7 +134,11 @@ func (b *binder) parsePattern(op *syntax.ParseOp, kind, flags string) (string, [
 	if anchored && !isRegex {
 		w.WriteString("$")
 	}
-	return mode + "(" + w.String() + ")", parts
+	pattern := mode + "(" + w.String() + ")"
+	if isRegex {
+		b.checkRegex(op, pattern)
+	}
+	return pattern, parts
 }
 
 // groupPattern is the group of a column. A number takes digits only, unless
