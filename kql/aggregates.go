@@ -25,7 +25,7 @@ func aggregateFunctions() []function {
 		{name: "percentilew", auto: "percentile", sigs: percentileSigs(3), columns: percentiles},
 		{name: "percentilesw", auto: "percentile", sigs: percentileSigs(3), columns: percentiles},
 		{name: "percentilesw_array", auto: "percentiles", sigs: []sig{low(Dynamic, percentilesArray, Unknown, Long, Unknown).more(3)}},
-		refuseAggregate("buildschema", "schema", "look at bag_keys() of the values"),
+		{name: "buildschema", auto: "schema", sigs: []sig{tpl(Dynamic, "kql_buildschema(to_json(list($1))::VARCHAR)::JSON", Dynamic)}},
 		refuseAggregate("hll", "hll", "use dcount(), which counts exactly"),
 		refuseAggregate("hll_if", "hll", "use dcountif(), which counts exactly"),
 		refuseAggregate("hll_merge", "hll_merge", "use dcount(), which counts exactly"),

@@ -17,6 +17,7 @@ func scalarFunctions() []function {
 		windowFunctions(),
 		nativeFunctions(),
 		seriesFunctions(),
+		geoFunctions(),
 	)
 	return slices.Concat(fs, aliasesOf(fs))
 }

@@ -15,6 +15,7 @@ func mathFunctions() []function {
 			tpl(TimeSpan, binAtInt, TimeSpan, TimeSpan, TimeSpan)),
 		fn("round",
 			tpl(Decimal, "round($1, 0)", Decimal),
+			tpl(Long, "round($1, coalesce($2, 0)::INTEGER)::BIGINT", Long, Long).from(1),
 			tpl(Real, "round($1, coalesce($2, 0)::INTEGER)", Real, Long).from(1)),
 		fn("ceiling", tpl(Long, "$1", Long), tpl(Real, "ceil($1)", Real)),
 		fn("sign", tpl(Real, "sign($1)::DOUBLE", Real)),
