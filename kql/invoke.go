@@ -16,14 +16,17 @@ func (b *binder) invokeWith(v *value, n syntax.Node, first *relation, args []syn
 		b.errorf(n, "SEM0034", "function %s calls itself", v.name)
 		return value{}
 	}
-	if !b.enter(n) {
+	if b.calls >= maxCalls {
+		b.full = true
+		b.errorf(n, "SEM0100", "functions call each other more than %d deep", maxCalls)
 		return value{}
 	}
-	defer b.leave()
 	inner := newEnv(v.env)
 	if !b.params(v, n, first, args, c, inner) {
 		return value{}
 	}
+	b.calls++
+	defer func() { b.calls-- }()
 	v.busy = true
 	defer func() { v.busy = false }()
 	// What a body needs of the calling row has come in as arguments; the body

@@ -281,28 +281,44 @@ func isHex(c byte) bool {
 	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
+// holdsSemi reports whether semicolons may stand inside bracket i: braces, and
+// the steps of scan.
+func (l *lexer) holdsSemi(i int32) bool {
+	next := l.toks[i+1]
+	return Kind(l.toks[i].kind) == LBRACE || Kind(next.kind) == IDENT && l.src[next.start:next.end] == "step"
+}
+
 // matchBrackets joins every bracket with its mate. A semicolon leaves open
 // parentheses and square brackets without one, so that an unclosed bracket
 // spoils only its own statement.
 func (l *lexer) matchBrackets() {
 	var open []int32
+	var count [RBRACE + 1]int // of open brackets, by kind: bounds the search for a mate
+	pop := func() {
+		last := len(open) - 1
+		count[l.toks[open[last]].kind]--
+		open = open[:last]
+	}
 	for i := range l.toks {
 		switch t := &l.toks[i]; Kind(t.kind) {
 		case LPAREN, LBRACKET, LBRACE:
 			open = append(open, int32(i))
+			count[t.kind]++
 		case SEMI:
-			for len(open) > 0 && Kind(l.toks[open[len(open)-1]].kind) != LBRACE {
-				open = open[:len(open)-1]
+			for len(open) > 0 && !l.holdsSemi(open[len(open)-1]) {
+				pop()
 			}
 		case RPAREN, RBRACKET, RBRACE:
 			// Brackets left open inside are given up only when an outer one fits.
-			for j := len(open) - 1; j >= 0; j-- {
-				if o := &l.toks[open[j]]; o.kind == t.kind-1 {
-					o.mate, t.mate = int32(i), open[j]
-					open = open[:j]
-					break
-				}
+			if count[t.kind-1] == 0 {
+				continue
 			}
+			for l.toks[open[len(open)-1]].kind != t.kind-1 {
+				pop()
+			}
+			o := open[len(open)-1]
+			l.toks[o].mate, t.mate = int32(i), o
+			pop()
 		}
 	}
 }

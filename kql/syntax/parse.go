@@ -1,8 +1,11 @@
 package syntax
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of the parser. A query beyond them gets one diagnostic, quickly.
@@ -10,7 +13,7 @@ const (
 	MaxText   = 2 << 20 // bytes of query text
 	maxDepth  = 500     // nested brackets, subqueries and signs
 	maxHeight = 20_000  // height of an expression: a chain a + b + c … counts its terms
-	maxDiags  = 100     // problems told of one query
+	maxDiags  = 100     // problems told of one query; the rest is not read
 )
 
 // Parse reads a query. It returns a tree, never nil, of everything it could
@@ -25,8 +28,25 @@ func Parse(src string) (*Query, Diagnostics) {
 		return &Query{pos: pos{Span{0, len(src)}}}, Diagnostics{d}
 	}
 	p := &parser{src: src, toks: lex(src)}
+	if i := invalidUTF8(src); i >= 0 {
+		p.report(Span{i, i + 1}, CodeText, "save the query as UTF-8", "the query is not valid UTF-8 here")
+	}
 	q := p.query()
+	slices.SortStableFunc(p.diags, func(a, b Diagnostic) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	return q, p.diags
+}
+
+// invalidUTF8 returns where the first byte of s is that is not UTF-8, or -1.
+func invalidUTF8(s string) int {
+	if utf8.ValidString(s) {
+		return -1
+	}
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return i
+		}
+	}
+	return -1
 }
 
 // parser is a recursive-descent parser over the tokens of one text.
@@ -43,6 +63,8 @@ type parser struct {
 	diags Diagnostics
 
 	failed  bool
+	stopped bool    // failed for good: a limit was reached
+	first   int     // index of the first operand of the present operator
 	open    []int32 // indexes of the brackets the parser is inside of
 	depth   int
 	height  int // of the expression just parsed
@@ -134,6 +156,9 @@ func (p *parser) expectWord(w, what string) bool {
 // openBracket takes a bracket of kind k or fails. The result is for closeBracket.
 func (p *parser) openBracket(k Kind, what string) int {
 	i := p.pos
+	if p.is(k) && len(p.open) >= maxDepth {
+		p.tooDeep()
+	}
 	if !p.expect(k, what) {
 		return -1
 	}
@@ -142,43 +167,65 @@ func (p *parser) openBracket(k Kind, what string) int {
 }
 
 // closeBracket takes the bracket that closes token i.
-func (p *parser) closeBracket(i int) {
+func (p *parser) closeBracket(i int) { p.closeAfter(i, "") }
+
+// closeList takes the bracket that closes the list begun by token i.
+func (p *parser) closeList(i int) { p.closeAfter(i, " or ','") }
+
+func (p *parser) closeAfter(i int, or string) {
 	if p.failed || i < 0 {
 		return // sync will find the way out
 	}
-	p.open = p.open[:len(p.open)-1]
 	want := Kind(p.toks[i].kind + 1)
-	if p.accept(want) {
+	if !p.is(want) {
+		p.unclosed(i, want, or)
 		return
 	}
-	if p.kind() == EOF || p.kind() == SEMI || p.kind() == PIPE {
+	p.next()
+	for n := len(p.open); n > 0 && int(p.open[n-1]) >= i; n-- {
+		p.open = p.open[:n-1]
+	}
+}
+
+// unclosed fails because bracket i is not closed by the current token.
+func (p *parser) unclosed(i int, want Kind, or string) {
+	switch p.kind() {
+	case EOF, SEMI, PIPE:
 		t := p.toks[i]
 		p.fail(Span{int(t.start), int(t.end)}, CodeBracket, "",
 			fmt.Sprintf("'%s' is not closed: expected '%s' before %s", p.text(i), want, p.found()))
-		return
+	default:
+		p.expected("'" + want.String() + "'" + or)
 	}
-	p.open = append(p.open, int32(i)) // sync needs it
-	p.expected("'" + want.String() + "' or ','")
 }
 
-// enter counts a level of nesting; each call that returns true needs a leave.
+// enter counts a level of nesting that has no bracket; each call that returns
+// true needs a leave.
 func (p *parser) enter() bool {
 	if p.depth >= maxDepth {
-		p.limit(fmt.Sprintf("the query is nested too deeply: more than %d levels", maxDepth))
+		p.tooDeep()
 		return false
 	}
 	p.depth++
 	return true
 }
 
+func (p *parser) tooDeep() {
+	p.limit(fmt.Sprintf("the query is nested too deeply: more than %d levels", maxDepth))
+}
+
 func (p *parser) leave() { p.depth-- }
 
-// limit gives up the rest of the text.
+// limit fails for good because of a limit.
 func (p *parser) limit(msg string) {
 	p.fail(p.span(), CodeLimit, "split the query with let statements", msg)
+	p.stop()
+}
+
+// stop gives up: nothing more is read or told.
+func (p *parser) stop() {
 	p.pos = len(p.toks) - 1
-	p.open = p.open[:0]
-	p.depth = 1 << 20 // silences what follows
+	p.failed, p.stopped = true, true
 }
 
 // span returns the place of the current token.
@@ -197,10 +244,13 @@ func (p *parser) fail(s Span, code, hint, msg string) {
 
 // report records a diagnostic after which parsing goes on undisturbed.
 func (p *parser) report(s Span, code, hint, msg string) {
-	if p.failed || p.depth >= 1<<20 || len(p.diags) >= maxDiags {
+	if p.failed {
 		return
 	}
 	p.diags = append(p.diags, Diagnostic{Span: s, Code: code, Msg: msg, Hint: hint})
+	if len(p.diags) == maxDiags {
+		p.stop()
+	}
 }
 
 // expected fails because the current token is not what.
@@ -246,6 +296,9 @@ func firstLine(s string) string {
 // and skips to the next place where a pipeline of that level can go on. stmt
 // makes it skip pipe signs too.
 func (p *parser) sync(level int, stmt bool) {
+	if p.stopped {
+		return
+	}
 	p.failed = false
 	level = min(level, len(p.open))
 	for _, o := range p.open[level:] {

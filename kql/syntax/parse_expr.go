@@ -37,7 +37,7 @@ func precedence(k Kind) int {
 	return 0
 }
 
-// operator returns the binary operator at the current token, and of how many
+// binaryOp returns the binary operator at the current token, and of how many
 // tokens it is made; 0 when there is none.
 func (p *parser) binaryOp() (Kind, int) {
 	k := p.kind()
@@ -83,14 +83,14 @@ func (p *parser) binary(min int) Expr {
 	start := p.start()
 	x := p.unary()
 	height := p.height
-	for once := 0; !p.failed; {
+	for most := precStr; !p.failed; {
 		op, n := p.binaryOp()
 		prec := precedence(op)
-		if n == 0 || prec < min || prec == once {
+		if n == 0 || prec < min || prec > most {
 			break
 		}
-		if prec == precEq || prec == precRel {
-			once = prec
+		if most = prec; prec == precEq || prec == precRel {
+			most-- // a == b == c is refused
 		}
 		opPos := Span{p.start(), int(p.toks[p.pos+n-1].end)}
 		p.skipTo(p.pos + n)
@@ -127,10 +127,6 @@ func (p *parser) rest(start int, x Expr, op Kind, opPos Span, prec int) Expr {
 
 // list reads the parenthesised right side of in and its relatives.
 func (p *parser) list(op Kind) []Expr {
-	if !p.enter() {
-		return nil
-	}
-	defer p.leave()
 	o := p.openBracket(LPAREN, "'(' and a list after '"+op.String()+"'")
 	var list []Expr
 	inner := p.inner(func() {
@@ -141,7 +137,7 @@ func (p *parser) list(op Kind) []Expr {
 			}
 		}
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	p.height = inner
 	return list
 }
@@ -205,10 +201,6 @@ func (p *parser) postfix() Expr {
 }
 
 func (p *parser) index(start int, x Expr) Expr {
-	if !p.enter() {
-		return x
-	}
-	defer p.leave()
 	o := p.openBracket(LBRACKET, "'['")
 	height := p.height
 	var i Expr

@@ -153,10 +153,6 @@ func (p *parser) keyword() Expr {
 }
 
 func (p *parser) paren() Expr {
-	if !p.enter() {
-		return p.bad()
-	}
-	defer p.leave()
 	start := p.start()
 	o := p.openBracket(LPAREN, "'('")
 	var x Expr
@@ -188,11 +184,6 @@ func (p *parser) nameOrCall() Expr {
 // call reads the arguments of a call of name.
 func (p *parser) call(name *Name) Expr {
 	c := &Call{Func: name}
-	if !p.enter() {
-		c.pos = name.pos
-		return c
-	}
-	defer p.leave()
 	o := p.openBracket(LPAREN, "'('")
 	p.height = p.inner(func() {
 		p.colon = false
@@ -200,7 +191,7 @@ func (p *parser) call(name *Name) Expr {
 			c.Args = p.exprs((*parser).arg)
 		}
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	c.pos = p.from(name.S.Start)
 	return c
 }
@@ -241,7 +232,7 @@ func (p *parser) typeOf() Expr {
 		}
 		return n
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	c.pos = p.from(start)
 	return c
 }

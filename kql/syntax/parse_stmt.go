@@ -61,7 +61,7 @@ func (p *parser) afterStmt() {
 // stmt reads one statement.
 func (p *parser) stmt() Stmt {
 	start := p.start()
-	if p.is(IDENT) && p.nameAhead(1) > 0 {
+	if p.is(IDENT) && (p.nameAhead(1) > 0 || p.word("let") && p.kindAt(1) == ASSIGN) {
 		switch p.text(p.pos) {
 		case "let":
 			return p.let(start)
@@ -84,6 +84,7 @@ func (p *parser) stmt() Stmt {
 
 func (p *parser) let(start int) Stmt {
 	p.next()
+	p.first = p.pos
 	s := &LetStmt{}
 	s.Name = p.name("a name after 'let'")
 	p.expect(ASSIGN, "'=' after the name")
@@ -126,9 +127,18 @@ func (p *parser) declare(start int) Stmt {
 // pattern keeps a pattern declaration as text: its rules, in braces, may hold
 // semicolons.
 func (p *parser) pattern(start int) Stmt {
-	for !p.is(EOF) && !p.is(SEMI) {
-		if m := int(p.cur().mate); m > p.pos {
-			p.skipTo(m)
+	p.next()
+	p.name("a name after 'pattern'")
+	for !p.failed && !p.is(EOF) && !p.is(SEMI) {
+		switch p.kind() {
+		case LPAREN, LBRACKET, LBRACE:
+			if m := int(p.cur().mate); m > p.pos {
+				p.skipTo(m)
+			} else {
+				p.fail(p.span(), CodeBracket, "", "'"+p.text(p.pos)+"' is not closed")
+			}
+		case ILLEGAL:
+			p.illegal()
 		}
 		p.next()
 	}
@@ -155,7 +165,7 @@ func (p *parser) restrict(start int) Stmt {
 	p.expectWord("to", "after 'access'")
 	o := p.openBracket(LPAREN, "'(' and the tables that may be read")
 	s.Items = p.tables()
-	p.closeBracket(o)
+	p.closeList(o)
 	s.pos = p.from(start)
 	return s
 }
@@ -180,10 +190,6 @@ func (p *parser) lambdaAhead() bool {
 func (p *parser) lambda() Expr {
 	start := p.start()
 	f := &Lambda{}
-	if !p.enter() {
-		return p.bad()
-	}
-	defer p.leave()
 	f.View = p.acceptWord("view")
 	f.Params = p.params()
 	o := p.openBracket(LBRACE, "'{' and the body of the function")
@@ -208,7 +214,7 @@ func (p *parser) params() []*Param {
 			p.expected("a parameter")
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return list
 }
 
@@ -247,7 +253,7 @@ func (p *parser) schema() (cols []*TypedName, any bool) {
 			break
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return cols, any
 }
 
