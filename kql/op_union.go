@@ -136,6 +136,10 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 		i, ok := from[key{c.name, c.typ}]
 		return i, ok
 	}
+	kept := map[string]bool{} // names that stay as they are
+	for _, name := range order {
+		kept[name] = len(types[name]) == 1 && !(inner && count[name] < len(list))
+	}
 	from := map[key]int{} // which result column a source's column goes to
 	for _, name := range order {
 		if inner && count[name] < len(list) {
@@ -146,7 +150,7 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 			if len(types[name]) > 1 {
 				n = name + "_" + t.String()
 			}
-			n = uniqueName(n, func(s string) bool { _, ok := find(cols, s); return ok })
+			n = uniqueName(n, func(s string) bool { _, ok := find(cols, s); return ok || s != name && kept[s] })
 			from[key{name, t}] = len(cols)
 			cols = append(cols, column{n, t, u.add(n)})
 		}
