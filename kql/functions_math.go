@@ -83,6 +83,7 @@ func binSigs() []sig {
 		tpl(Real, "(floor($1 / nullif($2, 0)) * $2)", Real, Real),
 		tpl(DateTime, "($1 // $2 * $2)", DateTime, TimeSpan),
 		tpl(TimeSpan, floorDiv, TimeSpan, TimeSpan),
+		tpl(Decimal, "(floor($1 / nullif($2, 0)) * $2)::DECIMAL(38,16)", Decimal, Real),
 		tpl(Decimal, "(floor($1 / nullif($2, 0)) * $2)::DECIMAL(38,16)", Decimal, Decimal),
 	}
 }
