@@ -83,10 +83,13 @@ func binSigs() []sig {
 		tpl(Real, "(floor($1 / nullif($2, 0)) * $2)", Real, Real),
 		tpl(DateTime, "($1 // $2 * $2)", DateTime, TimeSpan),
 		tpl(TimeSpan, floorDiv, TimeSpan, TimeSpan),
-		tpl(Decimal, "(floor($1 / nullif($2, 0)) * $2)::DECIMAL(38,16)", Decimal, Real),
-		tpl(Decimal, "(floor($1 / nullif($2, 0)) * $2)::DECIMAL(38,16)", Decimal, Decimal),
+		tpl(Decimal, binDecimal, Decimal, Real),
+		tpl(Decimal, binDecimal, Decimal, Decimal),
 	}
 }
+
+// binDecimal multiplies as decimals, for DuckDB divides them as doubles.
+const binDecimal = "(floor($1 / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
 
 const binAtInt = "($1 - ((($1 - $3) % $2) + $2) % $2)"
 
