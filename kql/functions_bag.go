@@ -53,8 +53,6 @@ lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"'
 list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 100000000 + coalesce("$p"[2], '0')::HUGEINT)::DECIMAL(38,16)
 + (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
 		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
-		refuse("parse_user_agent", "take the parts out with extract()"),
-		refuse("geo_info_from_ip_address", "join the reputation tables on the address instead"),
 	}
 }
 

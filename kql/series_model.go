@@ -313,8 +313,9 @@ func anomalies(a seriesArgs) any {
 }
 
 // forecast lowers series_decompose_forecast(series, points, seasonality, trend,
-// seasonality threshold): the baseline learnt without the last points.
+// seasonality threshold): the baseline learnt
+// without the last points, and its parts.
 func forecast(a seriesArgs) any {
 	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "linefit"), a.num(1, 0), a.num(4, 0.6)}
-	return decompose(d, 1).baseline
+	return decompose(d, 1).columns()
 }
