@@ -176,7 +176,7 @@ func sortFunction(name, order string) function {
 		if last := arrays[len(arrays)-1]; last.typ == Bool {
 			v, ok := last.lit.(bool)
 			if !ok {
-				return nil, fmt.Errorf("%s(): nulls_last must be true or false", name)
+				return nil, fmt.Errorf("%s(): nulls_last must be a constant, true or false", name)
 			}
 			if !v {
 				nulls = "NULLS FIRST"

@@ -219,7 +219,7 @@ func (s series) percentile(p float64) float64 {
 		return math.NaN()
 	}
 	slices.Sort(n)
-	at := p / 100 * float64(len(n)-1)
+	at := min(max(p, 0), 100) / 100 * float64(len(n)-1)
 	i := int(at)
 	if i+1 >= len(n) {
 		return n[len(n)-1]

@@ -59,6 +59,9 @@ func fitTwoLines(s series) any {
 			split, least, left, right = i, e, l, r
 		}
 	}
+	if left.fit == nil { // nothing but nulls
+		return nil
+	}
 	fit := slices.Concat(left.fit, right.fit)
 	rest := make(series, len(s))
 	for i := range s {
@@ -203,8 +206,8 @@ func periodsDetect(a seriesArgs) any {
 		}
 	}
 	slices.SortStableFunc(peaks, func(x, y peak) int { return int(sign(y.score - x.score)) })
-	n := int(a.num(3, 2))
-	periods, scores := make(series, max(n, 0)), make(series, max(n, 0))
+	n := int(min(max(a.num(3, 2), 0), 1000))
+	periods, scores := make(series, n), make(series, n)
 	for i := range min(len(periods), len(peaks)) {
 		periods[i], scores[i] = peaks[i].period, peaks[i].score
 	}
