@@ -1,11 +1,16 @@
 package analytics
 
 import (
+	"errors"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"picket"
 	"picket/kql"
+	"picket/kql/syntax"
 )
 
 // checkQuery compiles the query and looks for the columns the rule names in its result.
@@ -16,7 +21,7 @@ func (o *object) checkQuery(r *Rule, check Check) {
 	}
 	columns, err := check(r.Query)
 	if err != nil {
-		o.r.problem(node, "query: it does not compile:\n%s", indent(err.Error()))
+		o.queryProblem(node, r, err)
 		return
 	}
 	o.eachColumn(func(n ast.Node, field, column string) {
@@ -33,6 +38,43 @@ func (o *object) checkQuery(r *Rule, check Check) {
 		}
 		o.r.problem(n, "%s: the query's result has no column %s; it has %s", field, quote(column), columnList(columns))
 	})
+}
+
+// queryProblem tells what is wrong with a query: where its text stands in the
+// file line by line, each problem at its own place.
+func (o *object) queryProblem(node ast.Node, r *Rule, err error) {
+	var diags syntax.Diagnostics
+	if !errors.As(err, &diags) {
+		o.r.problem(node, "query: %v", err)
+		return
+	}
+	lines := strings.Split(r.Query, "\n")
+	for _, d := range diags {
+		line, column := syntax.LineCol(r.Query, d.Span.Start)
+		_, shown, _ := strings.Cut(d.Render(r.Query), "\n") // the line and the caret
+		p := picket.Problem{File: o.r.file, Line: r.QueryLine, Column: 1, Msg: "query: " + d.Msg + "\n" + strings.TrimRight(shown, "\n")}
+		if line > len(lines) {
+			line = len(lines)
+		}
+		text := strings.TrimRight(lines[line-1], "\r")
+		if i := r.QueryLine + line - 2; i < len(o.r.lines) && strings.HasSuffix(o.r.lines[i], text) {
+			p.Line = i + 1
+			p.Column = utf8.RuneCountInString(strings.TrimSuffix(o.r.lines[i], text)) + column
+		}
+		o.r.problems = append(o.r.problems, p)
+	}
+}
+
+// Compiles returns a [Check] against the tables of cat.
+func Compiles(cat kql.Catalog) Check {
+	return func(query string) ([]kql.Column, error) {
+		// Any time will do for a query that is not run.
+		q, err := kql.Compile(query, cat, kql.Options{Now: kql.TicksOf(time.Unix(0, 0))})
+		if err != nil {
+			return nil, err
+		}
+		return q.Columns, nil
+	}
 }
 
 // eachColumn calls f for every place of the file that names a column of the result.
@@ -85,11 +127,6 @@ func (o *object) eachColumn(f func(n ast.Node, field, column string)) {
 // items is list with another reader.
 func (o *object) items(key string, r *reader) []ast.Node {
 	return (&object{r: r, path: o.path, values: o.values}).list(key)
-}
-
-// indent sets a message of several lines off from the one it is part of.
-func indent(s string) string {
-	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ")
 }
 
 func columnList(columns []kql.Column) string {

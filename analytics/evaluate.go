@@ -10,6 +10,7 @@ import (
 
 	"picket"
 	"picket/kql"
+	"picket/workspace"
 )
 
 const (
@@ -34,14 +35,35 @@ type Window struct {
 	From, To time.Time // rows with From <= TimeGenerated < To
 }
 
-// Query runs KQL over a window. The rows are read once, within the call's context.
-type Query func(ctx context.Context, kql string, w Window) ([]kql.Column, iter.Seq2[[]any, error], error)
+// Query runs KQL over a window.
+type Query func(ctx context.Context, kql string, w Window) (*Result, error)
+
+// Result is the answer to a query. Its rows are read once.
+type Result struct {
+	Columns   []kql.Column
+	Rows      iter.Seq2[[]any, error]
+	Truncated func() string // asked after the rows: which limit cut them off, or ""
+}
+
+// Over returns the queries of a workspace.
+func Over(ws *workspace.DB) Query {
+	return func(ctx context.Context, src string, w Window) (*Result, error) {
+		o := workspace.Window(w.From, w.To)
+		o.Now = kql.TicksOf(w.Now)
+		r, err := ws.Query(ctx, src, o)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{r.Columns, r.Rows(), func() string { return r.Truncated }}, nil
+	}
+}
 
 // Stats tell of one evaluation.
 type Stats struct {
 	Rows             int           // rows the query returned
 	InvalidAddresses int           // values mapped to IP Address that are no addresses, left out
 	DroppedEntities  int           // entities beyond the limit, left out
+	Truncated        string        // which limit of the workspace cut the rows off, or ""
 	Duration         time.Duration // of the query with the reading of its rows
 	From, To         time.Time     // the window
 }
@@ -60,19 +82,19 @@ func Evaluate(ctx context.Context, r *Rule, t time.Time, delay time.Duration, qu
 	w := r.Slot(t, delay)
 	stats := Stats{From: w.From, To: w.To}
 	began := time.Now()
-	columns, rows, err := query(ctx, r.Query, w)
+	res, err := query(ctx, r.Query, w)
 	if err != nil {
 		return nil, stats, fmt.Errorf("query: %w", err)
 	}
-	c := newCollector(r, columns, t, w)
-	for row, err := range rows {
+	c := newCollector(r, res.Columns, t, w)
+	for row, err := range res.Rows {
 		if err != nil {
 			return nil, stats, fmt.Errorf("read the query's rows: %w", err)
 		}
 		c.add(row)
 	}
 	stats.Duration = time.Since(began)
-	stats.Rows, stats.InvalidAddresses = c.rows, c.invalid
+	stats.Rows, stats.InvalidAddresses, stats.Truncated = c.rows, c.invalid, res.Truncated()
 	if !r.Operator.Holds(c.rows, r.Threshold) {
 		return nil, stats, nil
 	}

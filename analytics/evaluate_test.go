@@ -3,7 +3,6 @@ package analytics
 import (
 	"context"
 	"fmt"
-	"iter"
 	"testing"
 	"time"
 
@@ -18,14 +17,14 @@ var slot = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // answer is a query that returns these rows whatever it is asked.
 func answer(columns []kql.Column, rows ...[]any) Query {
-	return func(context.Context, string, Window) ([]kql.Column, iter.Seq2[[]any, error], error) {
-		return columns, func(yield func([]any, error) bool) {
+	return func(context.Context, string, Window) (*Result, error) {
+		return &Result{columns, func(yield func([]any, error) bool) {
 			for _, r := range rows {
 				if !yield(r, nil) {
 					return
 				}
 			}
-		}, nil
+		}, func() string { return "" }}, nil
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"picket"
 	"picket/kql"
+	"picket/workspace"
 )
 
 // realRules are rules as the Azure-Sentinel repository has them, beside the repository.
@@ -174,9 +175,30 @@ r.yaml:7:17: queryFrequency: found "z"; expected a timespan from 5m to 14d, such
 }
 
 func TestLoadQueryError(t *testing.T) {
-	_, err := Load("r.yaml", []byte(sound), func(string) ([]kql.Column, error) { return nil, errors.New("line 2\n  ^ here") })
-	if want := "r.yaml:13:8: query: it does not compile:\n    line 2\n      ^ here"; err == nil || err.Error() != want {
+	_, err := Load("r.yaml", []byte(sound), func(string) ([]kql.Column, error) { return nil, errors.New("no luck") })
+	if want := "r.yaml:13:8: query: no luck"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A query's problems stand at their own places in the file.
+func TestLoadQueryProblems(t *testing.T) {
+	ws, err := workspace.Open("", workspace.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	text := strings.Replace(sound, "  | project IP = HostIP, HostName\n", "  | where HostNam == 'a'\n\n  | project IP = HostIP, nope()\n", 1)
+	_, err = Load("r.yaml", []byte(text), Compiles(ws))
+	var p picket.Problems
+	if !errors.As(err, &p) || len(p) != 2 || p[0].Line != 15 || p[0].Column != 11 || p[1].Line != 17 || p[1].Column != 26 {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(err.Error(), "r.yaml:15:11: query: ") || !strings.Contains(err.Error(), "\n  | where HostNam == 'a'\n          ^^^^^^^") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Load("r.yaml", []byte(sound), Compiles(ws)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"picket"
 	"picket/state"
+	"picket/workspace"
 )
 
 // DefaultDelay is how much before its slot a rule's window ends. Sentinel waits
@@ -41,22 +42,19 @@ type Options struct {
 	Logger   *slog.Logger     // nil discards
 }
 
-// Workspace is what the scheduler needs of the log rows.
-type Workspace interface {
-	Append(ctx context.Context, b picket.Batch) error
-	ID() string
-}
-
 // Scheduler runs rules, each at its slots: the first at once, the others on a
 // grid from there. A slot is durable work: it runs once, and when Picket was
 // down the slots it missed run one after the other over their own windows.
 type Scheduler struct {
-	ws    Workspace
-	query Query
 	st    *state.DB
 	o     Options
 	log   *slog.Logger
 	slots chan struct{} // a place for each slot that may run
+
+	// Of the workspace; tests put faults between.
+	query       Query
+	append      func(ctx context.Context, b picket.Batch) error
+	workspaceID string
 
 	mu      sync.Mutex
 	rules   map[string]*Rule
@@ -66,7 +64,7 @@ type Scheduler struct {
 
 // New returns a scheduler without rules. Call it before st.Launch, for slots
 // that an earlier process left half done go on then; they wait for SetRules.
-func New(ws Workspace, query Query, st *state.DB, o Options) *Scheduler {
+func New(ws *workspace.DB, st *state.DB, o Options) *Scheduler {
 	if o.Parallel <= 0 {
 		o.Parallel = 4
 	}
@@ -76,7 +74,7 @@ func New(ws Workspace, query Query, st *state.DB, o Options) *Scheduler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Scheduler{ws: ws, query: query, st: st, o: o, log: o.Logger, slots: make(chan struct{}, o.Parallel),
+	s := &Scheduler{query: Over(ws), append: ws.Append, workspaceID: ws.ID(), st: st, o: o, log: o.Logger, slots: make(chan struct{}, o.Parallel),
 		changed: make(chan struct{}), ready: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

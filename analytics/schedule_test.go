@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"iter"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"picket"
-	"picket/kql"
+	"picket/kql/syntax"
 	"picket/state"
 	"picket/workspace"
 )
@@ -41,21 +40,6 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// faulty is a workspace whose appends can be made to fail.
-type faulty struct {
-	*workspace.DB
-	fail func(b picket.Batch) error
-}
-
-func (f faulty) Append(ctx context.Context, b picket.Batch) error {
-	if f.fail != nil {
-		if err := f.fail(b); err != nil {
-			return err
-		}
-	}
-	return f.DB.Append(ctx, b)
-}
-
 func (r *rig) open(rules ...*Rule) {
 	r.t.Helper()
 	var err error
@@ -65,18 +49,7 @@ func (r *rig) open(rules ...*Rule) {
 	if r.st, err = state.Open(r.t.Context(), state.Options{Path: filepath.Join(r.dir, "state.db")}); err != nil {
 		r.t.Fatal(err)
 	}
-	query := func(ctx context.Context, _ string, w Window) ([]kql.Column, iter.Seq2[[]any, error], error) {
-		r.mu.Lock()
-		r.windows = append(r.windows, w)
-		r.mu.Unlock()
-		if r.query != nil {
-			if err := r.query(w); err != nil {
-				return nil, nil, err
-			}
-		}
-		return answer(strs("IP"), []any{"203.0.113.7"})(ctx, "", w)
-	}
-	r.s = New(faulty{r.ws, r.append}, query, r.st, Options{
+	r.s = New(r.ws, r.st, Options{
 		Retry: time.Millisecond,
 		Now:   func() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now },
 		Raise: func(_ context.Context, tx *sql.Tx, alerts []picket.Alert) error {
@@ -93,6 +66,25 @@ func (r *rig) open(rules ...*Rule) {
 			return nil
 		},
 	})
+	r.s.query = func(ctx context.Context, _ string, w Window) (*Result, error) {
+		r.mu.Lock()
+		r.windows = append(r.windows, w)
+		r.mu.Unlock()
+		if r.query != nil {
+			if err := r.query(w); err != nil {
+				return nil, err
+			}
+		}
+		return answer(strs("IP"), []any{"203.0.113.7"})(ctx, "", w)
+	}
+	r.s.append = func(ctx context.Context, b picket.Batch) error {
+		if r.append != nil {
+			if err := r.append(b); err != nil {
+				return err
+			}
+		}
+		return r.ws.Append(ctx, b)
+	}
 	if rules != nil {
 		r.s.SetRules(rules)
 	}
@@ -325,9 +317,12 @@ func TestSlotQueryFails(t *testing.T) {
 			t.Errorf("%d health rows", health)
 		}
 	}
+	r := newRig(t)
+	r.open()
 	f(errors.New("no memory"), 2, 3, state.RuleRun{Status: "Success", Alerts: 1})
 	f(errors.New("no memory"), 99, 4, state.RuleRun{Status: "Failure", Error: "query: no memory"})
-	f(picket.Errorf(picket.Invalid, "no table Nope"), 99, 1, state.RuleRun{Status: "Failure", Error: "query: no table Nope", Permanent: true})
+	_, err := Compiles(r.ws)("Nope | take 1")
+	f(err, 99, 1, state.RuleRun{Status: "Failure", Permanent: true, Error: "the query does not compile:\n1:1: there is no table named \"Nope\"\n  Syslog\n  ^^^^"})
 }
 
 // A rule that fails does not hold up its own next slots nor those of another.
@@ -336,7 +331,7 @@ func TestSchedulerOneRuleFails(t *testing.T) {
 	bad.ID, bad.Period = "00000000-0000-0000-0000-00000000000b", time.Hour
 	r.query = func(w Window) error {
 		if w.To.Sub(w.From) == time.Hour {
-			return picket.Errorf(picket.Invalid, "broken")
+			return syntax.Diagnostics{{Msg: "broken"}}
 		}
 		return nil
 	}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
 	"github.com/google/uuid"
 
 	"picket"
+	"picket/kql/syntax"
 	"picket/state"
 )
 
@@ -45,7 +48,7 @@ func (s *Scheduler) runSlot(ctx dbos.Context, in slotInput) (state.RuleRun, erro
 	}
 	if len(out.Alerts) > 0 {
 		_, err = dbos.RunAsStep(ctx, func(ctx context.Context) (int, error) {
-			return len(out.Alerts), s.ws.Append(ctx, alertBatch("alerts:"+slotID(in.RuleID, in.Slot), s.ws.ID(), out.Facts, out.Alerts, s.o.Now()))
+			return len(out.Alerts), s.append(ctx, alertBatch("alerts:"+slotID(in.RuleID, in.Slot), s.workspaceID, out.Facts, out.Alerts, s.o.Now()))
 		}, dbos.WithStepName("append"), dbos.WithStepMaxRetries(5), dbos.WithStepBaseInterval(s.o.Retry))
 		if err != nil && ctx.Err() == nil {
 			// An incident without its SecurityAlert row is better than none.
@@ -64,7 +67,7 @@ func (s *Scheduler) runSlot(ctx dbos.Context, in slotInput) (state.RuleRun, erro
 		}
 	}
 	_, err = dbos.RunAsStep(ctx, func(ctx context.Context) (int, error) {
-		return 1, s.ws.Append(ctx, healthBatch(s.ws.ID(), out, run))
+		return 1, s.append(ctx, healthBatch(s.workspaceID, out, run))
 	}, dbos.WithStepName("health"), dbos.WithStepMaxRetries(3), dbos.WithStepBaseInterval(s.o.Retry))
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("a rule's run could not be written to SentinelHealth", "rule", out.Facts.Name, "error", err)
@@ -105,7 +108,7 @@ func (s *Scheduler) evaluate(ctx context.Context, in slotInput) (outcome, error)
 		if ctx.Err() != nil {
 			return outcome{}, ctx.Err()
 		}
-		out.Alerts, out.Error, out.Permanent = nil, err.Error(), permanent(err)
+		out.Alerts, out.Error, out.Permanent = nil, explain(err, r.Query), permanent(err)
 		if out.Permanent || try == maxTries {
 			return out, nil
 		}
@@ -118,11 +121,18 @@ func (s *Scheduler) evaluate(ctx context.Context, in slotInput) (outcome, error)
 // permanent reports whether a query's error is the query's own fault: running
 // it again would not help.
 func permanent(err error) bool {
-	switch picket.CodeOf(err) {
-	case picket.Invalid, picket.NotFound, picket.Denied:
-		return true
+	var d syntax.Diagnostics
+	return errors.As(err, &d)
+}
+
+// explain is the text of a query's error: with the places in the query when it
+// does not compile.
+func explain(err error, query string) string {
+	var d syntax.Diagnostics
+	if errors.As(err, &d) {
+		return "the query does not compile:\n" + strings.TrimRight(d.Render(query), "\n")
 	}
-	return false
+	return err.Error()
 }
 
 // raise hands the alerts on and records the slot, both or neither.
@@ -176,6 +186,8 @@ func healthBatch(workspaceID string, out outcome, run state.RuleRun) picket.Batc
 		status, description = "Failure", "The rule failed to run."
 	case run.Status == "Suppressed":
 		description = "The rule did not run: it is suppressed after an alert."
+	case out.Stats.Truncated != "":
+		status, description = "Warning", "The rule ran, but not over all rows: "+out.Stats.Truncated+"."
 	case run.DroppedEntities > 0:
 		status, description = "Warning", fmt.Sprintf("The rule ran, but %d entities beyond the limit were left out.", run.DroppedEntities)
 	}

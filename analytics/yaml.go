@@ -23,6 +23,7 @@ type reader struct {
 	file     string
 	problems picket.Problems
 	warnings picket.Problems
+	lines    []string // of the file, without their ends
 	anchors  map[string]ast.Node
 }
 
@@ -36,7 +37,9 @@ func (r *reader) parse(data []byte) ast.Node {
 		r.problems = append(r.problems, picket.Problem{File: r.file, Msg: "the file is not UTF-8 text"})
 		return nil
 	}
-	f, err := parser.ParseBytes([]byte(strings.TrimPrefix(string(data), "\ufeff")), 0)
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	r.lines = strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	f, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil {
 		p := picket.Problem{File: r.file, Line: 1, Column: 1, Msg: err.Error()}
 		var syntax yaml.Error

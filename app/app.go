@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -165,7 +164,7 @@ func (a *App) wire(ctx context.Context) error {
 		Place:  incident.Place{WorkspaceID: a.Workspace.ID()},
 		Logger: a.component("incident"),
 	})
-	a.Rules = analytics.New(a.Workspace, a.runQuery, a.State, analytics.Options{
+	a.Rules = analytics.New(a.Workspace, a.State, analytics.Options{
 		Raise: a.Incidents.Raise, Delay: a.cfg.RuleDelay, Logger: a.component("analytics"),
 	})
 	if err := a.wirePlaybooks(ctx, skip); err != nil {
@@ -182,15 +181,6 @@ func (a *App) wire(ctx context.Context) error {
 		a.tails = append(a.tails, part{"file " + path, a.tail(path, false).Run})
 	}
 	return nil
-}
-
-// runQuery runs a rule's query over its window.
-func (a *App) runQuery(ctx context.Context, src string, w analytics.Window) ([]kql.Column, iter.Seq2[[]any, error], error) {
-	res, err := a.Workspace.Query(ctx, src, kql.Options{Now: kql.TicksOf(w.Now), From: kql.TicksOf(w.From), To: kql.TicksOf(w.To)})
-	if err != nil {
-		return nil, nil, err
-	}
-	return res.Columns, res.Rows(), nil
 }
 
 // loadContent reads the data folder's rules, automation rules and playbooks.

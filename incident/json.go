@@ -62,7 +62,9 @@ func (r *reader) parse() *node {
 	offset := int(dec.InputOffset())
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		offset = int(syntax.Offset) - 1
+		if at := int(syntax.Offset); at != offset {
+			offset = at - 1 // of an error within a value, Offset is where reading stopped
+		}
 	}
 	msg := err.Error()
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
