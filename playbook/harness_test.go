@@ -213,6 +213,7 @@ func incident(ips ...string) map[string]any {
 // prowl is a reputation API and an ingestion endpoint that count.
 type prowl struct {
 	*httptest.Server
+	before func(r *http.Request) (handled bool)
 	answer func(w http.ResponseWriter, r *http.Request, ip string, n int) // n-th request for ip
 
 	mu      sync.Mutex
@@ -223,14 +224,22 @@ type prowl struct {
 	ingest  func(w http.ResponseWriter) (done bool)
 }
 
-func newProwl(t *testing.T) *prowl {
+func newProwl(t *testing.T) *prowl { return startProwl(t, true) }
+
+func startProwl(t *testing.T, now bool) *prowl {
 	p := &prowl{asked: map[string]int{}, lookups: map[string]map[string]bool{}, rows: map[string]map[string]any{}}
-	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	if now {
+		p.Start()
+	}
 	t.Cleanup(p.Close)
 	return p
 }
 
 func (p *prowl) serve(w http.ResponseWriter, r *http.Request) {
+	if p.before != nil && p.before(r) {
+		return
+	}
 	id := r.Header.Get("X-Ms-Client-Request-Id")
 	if r.Method == http.MethodPost {
 		p.take(w, r, id)

@@ -123,22 +123,21 @@ func TestKill(t *testing.T) {
 }
 
 func killRound(t *testing.T, exe string, rnd *rand.Rand, round int) int {
-	p := newProwl(t)
+	p := startProwl(t, false)
 	var mu sync.Mutex
 	comments := map[string]int{}
-	after := p.Config.Handler
 	requests := make(chan struct{}, 10_000)
-	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			mu.Lock()
-			comments[r.URL.Path]++
-			mu.Unlock()
-			requests <- struct{}{}
-			return
-		}
+	p.before = func(r *http.Request) bool {
 		requests <- struct{}{}
-		after.ServeHTTP(w, r)
-	})
+		if r.Method != http.MethodPut {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		comments[r.URL.Path]++
+		return true
+	}
+	p.Start()
 	spec := mustJSON(victim{filepath.Join(t.TempDir(), "state.db"), p.URL, fmt.Sprintf("run-%d", round)})
 	kills := 0
 	for try := 0; ; try++ {

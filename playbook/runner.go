@@ -287,3 +287,16 @@ func (r *Runner) load(ctx context.Context, hash string) (*Playbook, error) {
 	r.loaded[hash] = p
 	return p, nil
 }
+
+// Prune forgets the runs that ended before a time, with their history and
+// durable steps, and returns how many it were. A run's ID may then be used again.
+func (r *Runner) Prune(ctx context.Context, before time.Time) (int, error) {
+	ids, err := r.db.PrunePlaybookRuns(ctx, before)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	if err := dbos.DeleteWorkflows(r.db.Work(), ids, dbos.WithDeleteChildren()); err != nil {
+		return len(ids), fmt.Errorf("delete the steps of %d playbook runs: %w", len(ids), err)
+	}
+	return len(ids), nil
+}
