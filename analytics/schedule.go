@@ -203,8 +203,8 @@ func (s *Scheduler) start(ctx context.Context, r *Rule, slot time.Time) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })()
 	_, err = s.RunSlot(wait, r.ID, slot)
-	if err == nil || errors.Is(err, context.Canceled) || picket.CodeOf(err) == picket.NotFound {
-		return err
+	if err == nil || errors.Is(err, context.Canceled) || !errors.Is(err, errRan) {
+		return err // not started: it is tried again, or nothing would ever look at its window
 	}
 	// The work ended in an error and would do so again: the next slot must not wait for it.
 	s.log.Error("a rule's slot could not be run", "rule", r.Name, "slot", slot, "error", err)
@@ -212,6 +212,9 @@ func (s *Scheduler) start(ctx context.Context, r *Rule, slot time.Time) error {
 		return state.RecordRuleRun(ctx, tx, state.RuleRun{RuleID: r.ID, Slot: slot, Finished: s.o.Now(), Status: "Failure", Error: err.Error()})
 	})
 }
+
+// errRan says that a slot was run, and that its work ended in an error.
+var errRan = errors.New("run the slot")
 
 // slotID names the durable work of a slot: no two runs of it.
 func slotID(ruleID string, slot time.Time) string {
@@ -249,7 +252,7 @@ func (s *Scheduler) RunSlot(ctx context.Context, ruleID string, at time.Time) (s
 	case res = <-done:
 	}
 	if res.err != nil {
-		return state.RuleRun{}, fmt.Errorf("run the slot: %w", res.err)
+		return state.RuleRun{}, fmt.Errorf("%w: %w", errRan, res.err)
 	}
 	return res.run, s.trim(ctx, ruleID)
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -59,11 +58,13 @@ type App struct {
 	log    *slog.Logger
 	rules  []*analytics.Rule
 	syslog *ingest.Server // nil when off
-	tails  []part // followers of the configured files
+	tails  []part         // followers of the configured files
 	beat   *ingest.Heartbeat
 	http   *http.Server
 	listen net.Listener
 	closed []func() error // in reverse order
+
+	launched chan struct{} // closed when durable work can be started
 }
 
 // New opens the stores, loads the content and binds the listeners. Nothing runs
@@ -72,7 +73,7 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{cfg: cfg, opts: o, log: o.Logger}
+	a := &App{cfg: cfg, opts: o, log: o.Logger, launched: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -163,7 +164,7 @@ func (a *App) wire(ctx context.Context) error {
 		Place:  incident.Place{WorkspaceID: a.Workspace.ID()},
 		Logger: a.component("incident"),
 	})
-	a.Rules = analytics.New(a.Workspace, a.runQuery, a.State, analytics.Options{
+	a.Rules = analytics.New(a.Workspace, a.State, analytics.Options{
 		Raise: a.Incidents.Raise, Delay: a.cfg.RuleDelay, Logger: a.component("analytics"),
 	})
 	if err := a.wirePlaybooks(ctx, skip); err != nil {
@@ -180,15 +181,6 @@ func (a *App) wire(ctx context.Context) error {
 		a.tails = append(a.tails, part{"file " + path, a.tail(path, false).Run})
 	}
 	return nil
-}
-
-// runQuery runs a rule's query over its window.
-func (a *App) runQuery(ctx context.Context, src string, w analytics.Window) ([]kql.Column, iter.Seq2[[]any, error], error) {
-	res, err := a.Workspace.Query(ctx, src, kql.Options{Now: kql.TicksOf(w.Now), From: kql.TicksOf(w.From), To: kql.TicksOf(w.To)})
-	if err != nil {
-		return nil, nil, err
-	}
-	return res.Columns, res.Rows(), nil
 }
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
@@ -286,7 +278,7 @@ func (a *App) Run(ctx context.Context) error {
 		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
-		[]part{{"rules", a.Rules.Run}},
+		[]part{{"rules", a.runRules}},
 		sources,
 	)
 	return errors.Join(err, a.close())
@@ -315,8 +307,19 @@ func (a *App) work(ctx context.Context) error {
 	if err := a.State.Launch(); err != nil {
 		return err
 	}
+	close(a.launched)
 	<-ctx.Done()
 	return a.State.StopWork(context.WithoutCancel(ctx))
+}
+
+// runRules runs the rules once there is durable work for their slots.
+func (a *App) runRules(ctx context.Context) error {
+	select {
+	case <-a.launched:
+		return a.Rules.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 func (a *App) close() error {

@@ -11,7 +11,10 @@ import (
 func (a *App) tail(path string, once bool) *ingest.Tail {
 	offsets := ingest.Offsets{
 		Load: func(ctx context.Context, key string) ([]byte, error) {
-			v, _, err := a.State.Value(ctx, key)
+			v, ok, err := a.State.Value(ctx, key)
+			if !ok {
+				return nil, err
+			}
 			return []byte(v), err
 		},
 		Save: func(ctx context.Context, key string, value []byte) error {

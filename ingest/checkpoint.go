@@ -25,7 +25,7 @@ type Offsets struct {
 // appends under the same ID. Had the rows been committed, this writes nothing.
 // Killed before 2, nothing was appended and nothing is known of it; after 2 or
 // during 3, the range is repeated; after 3, the repetition has no effect. There
-// is one Save for a batch, and none while nothing happens.
+// is one Save for a batch and one for a new file, none while nothing happens.
 //
 // The ID cannot be made of device and inode, which the system gives to the next
 // file again, nor of the content alone, which may repeat: Life is a random word

@@ -19,7 +19,10 @@ func (t *Tail) resume(ctx context.Context) (*logfile, error) {
 		return nil, err
 	}
 	for {
-		g := t.find(c)
+		g, err := t.search(ctx, c)
+		if err != nil {
+			return nil, err
+		}
 		if g == nil {
 			t.opts.Log.Warn("the log file was replaced and the old one is not beside it: what was written to that since the last run is not read",
 				"file", t.opts.Path, "offset", max(c.Offset, c.End))
@@ -28,12 +31,25 @@ func (t *Tail) resume(ctx context.Context) (*logfile, error) {
 		if c.End == 0 {
 			return g, nil
 		}
-		err := t.repeat(ctx, g)
+		err = t.repeat(ctx, g)
 		if err == nil {
 			return g, nil
 		}
 		g.Close()
 		if !errors.Is(err, errReplaced) { // else rotated this very moment: look again
+			return nil, err
+		}
+	}
+}
+
+// search is find, repeated after a pause: a rotation may be under way, and the
+// file between two names.
+func (t *Tail) search(ctx context.Context, c *checkpoint) (*logfile, error) {
+	for tries := 3; ; tries-- {
+		if g := t.find(c); g != nil || tries == 0 {
+			return g, nil
+		}
+		if err := wait(ctx, t.opts.Poll); err != nil {
 			return nil, err
 		}
 	}
@@ -58,26 +74,39 @@ func (t *Tail) find(c *checkpoint) *logfile {
 
 // afterTruncation returns the copy that rotation made of g before it truncated
 // it, to go on with, or nil if there is none.
-func (t *Tail) afterTruncation(g *logfile) *logfile {
+func (t *Tail) afterTruncation(ctx context.Context, g *logfile) (*logfile, error) {
 	g.identify()
-	next := t.find(&g.at)
-	if next == nil {
+	next, err := t.search(ctx, &g.at)
+	if next == nil && err == nil {
 		t.opts.Log.Info("the log file was truncated: reading it from its beginning", "file", t.opts.Path, "offset", g.at.Offset)
 	}
-	return next
+	return next, err
 }
 
-// successor opens the oldest of the files that were rotated after g. It
-// returns nil if there is none: the one at the path is next.
-func (t *Tail) successor(g *logfile) *logfile {
+// successor returns the path of the oldest of the files that were rotated
+// after g, or "" if there is none: the one at the log's own path is next.
+func (t *Tail) successor(g *logfile) string {
 	for _, s := range rotated(t.opts.Path) {
 		if s.changed.After(g.info.ModTime()) && !os.SameFile(s.info, g.info) {
-			if next, err := openLog(s.path); err == nil {
-				return next
-			}
+			return s.path
 		}
 	}
-	return nil
+	return ""
+}
+
+// openSuccessor opens the successor of g, or returns nil if there is none or
+// it cannot be read.
+func (t *Tail) openSuccessor(g *logfile) *logfile {
+	path := t.successor(g)
+	if path == "" {
+		return nil
+	}
+	next, err := openLog(path)
+	if err != nil {
+		t.opts.Log.Warn("a rotated log file is not read", "error", err)
+		return nil
+	}
+	return next
 }
 
 // A sibling is a rotated log beside the one that is followed.

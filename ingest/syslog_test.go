@@ -290,7 +290,9 @@ func TestParseYear(t *testing.T) {
 			t.Errorf("%s read on %s: got %s, want %s", stamp, now, got, want)
 		}
 	}
-	utc := func(y int, m time.Month, d, h, min, s int) time.Time { return time.Date(y, m, d, h, min, s, 0, time.UTC) }
+	utc := func(y int, m time.Month, d, h, min, s int) time.Time {
+		return time.Date(y, m, d, h, min, s, 0, time.UTC)
+	}
 	now := utc(2026, 11, 23, 3, 30, 0)
 	f(now, "Nov 23 03:12:59", utc(2026, 11, 23, 3, 12, 59))
 	f(now, "Dec 10 06:55:46", utc(2025, 12, 10, 6, 55, 46))

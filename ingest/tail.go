@@ -109,7 +109,7 @@ func (t *Tail) run(ctx context.Context) error {
 				return err
 			}
 		}
-		next, done, err := t.follow(ctx, g)
+		next, done, err := t.begin(ctx, g)
 		g.Close()
 		if done || err != nil {
 			return err
@@ -139,24 +139,37 @@ func (t *Tail) open(ctx context.Context, opened bool) (*logfile, error) {
 	}
 }
 
+// begin notes that g is being read, before anything of it is, so that it is
+// found again even if it is rotated and the Tail stopped before its first line.
+func (t *Tail) begin(ctx context.Context, g *logfile) (next *logfile, done bool, err error) {
+	if g.at.Offset == 0 && g.verify() == nil {
+		g.identify()
+		if err := t.save(ctx, &g.at); err != nil {
+			return nil, false, err
+		}
+	}
+	return t.follow(ctx, g)
+}
+
 // follow reads a file until it ends for good: by rotation, or at its end if
 // Once is set. next is the file to go on with, nil for the one at the path;
 // done says that there is none.
 func (t *Tail) follow(ctx context.Context, g *logfile) (next *logfile, done bool, err error) {
 	var left time.Time // when the path was first seen to be another file
 	for {
-		n, err := t.readOn(ctx, g, false)
+		n, err := t.readOn(ctx, g, t.opts.Once)
 		if errors.Is(err, errReplaced) {
-			return t.afterTruncation(g), false, nil
+			next, err := t.afterTruncation(ctx, g)
+			return next, false, err
 		}
 		if err != nil {
 			return nil, false, err
 		}
 		info, missing := os.Stat(t.opts.Path)
 		current := missing == nil && os.SameFile(info, g.info)
-		// Nobody writes to a rotated file any more once the new one has lines
-		// and some time has passed.
-		moved := missing == nil && !current && info.Size() > 0
+		// Nobody writes to a rotated file any more once a new one has lines and
+		// some time has passed.
+		moved := missing == nil && !current && (info.Size() > 0 || t.successor(g) != "")
 		switch {
 		case !moved:
 			left = time.Time{}
@@ -170,7 +183,7 @@ func (t *Tail) follow(ctx context.Context, g *logfile) (next *logfile, done bool
 			if current {
 				return nil, true, nil // Once
 			}
-			next := t.successor(g)
+			next := t.openSuccessor(g)
 			return next, next == nil && missing != nil, nil
 		}
 		if err := wait(ctx, t.opts.Poll); err != nil {

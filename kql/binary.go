@@ -227,8 +227,8 @@ func dynamicOperand(e, other expr, op syntax.Kind) expr {
 		if op == syntax.MUL {
 			return fromDynamic(e, Real)
 		}
-	case Int:
-		return fromDynamic(e, Long)
+	case Int, Long:
+		return fromDynamic(e, Real)
 	}
 	return fromDynamic(e, other.typ)
 }
@@ -330,11 +330,14 @@ func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
 			return longLit(-v)
 		}
 		if e.typ == Int {
-			return intLit(-v)
+			return longLit(-v)
 		}
 		return ticksLit(-v, e.typ)
 	case float64:
 		return realLit(-v)
+	}
+	if e.typ == Int {
+		e = widen(e, Long)
 	}
 	return expr{sql: "(-" + e.sql + ")", typ: e.typ, window: e.window}
 }

@@ -22,12 +22,12 @@ type binder struct {
 	seen   map[string]bool // diagnostics already given, by place and text
 	ctes   []cte
 	depth  int  // nesting of function calls and subqueries
+	calls  int  // functions being expanded
+	steps  int  // nodes bound so far
 	size   int  // bytes of SQL written so far
-	fuzzy  int  // > 0 inside union isfuzzy=true: absent tables are no error
-	full   bool // size is beyond maxSQL and was reported
+	full   bool // a limit was reached and reported
 	hoists int
 	views  []viewDef
-	props  map[string]string
 	rend   *Render
 }
 
@@ -40,8 +40,10 @@ type viewDef struct {
 // Limits that keep a hostile query from growing without end: functions are
 // expanded where they are called.
 const (
-	maxDepth = 60
-	maxSQL   = 8 << 20
+	maxDepth = 2000    // nested nodes; the parser allows fewer in one text
+	maxCalls = 50      // functions calling functions
+	maxSteps = 500_000 // nodes bound
+	maxSQL   = 16 << 20
 )
 
 // errorf reports a problem at the place of n.
@@ -127,19 +129,21 @@ func (b *binder) with(root string) string {
 }
 
 // enter guards recursion: it reports and returns false when expansion has gone
-// too deep or the SQL has grown too large.
+// too deep or too far. After that nothing more is bound.
 func (b *binder) enter(n syntax.Node) bool {
-	if b.depth >= maxDepth {
-		b.errorf(n, "SEM0100", "the query nests too deeply (%d levels): does a function call itself?", maxDepth)
+	switch {
+	case b.full:
+		return false
+	case b.depth >= maxDepth:
+		b.full = true
+		b.errorf(n, "SEM0100", "the query nests too deeply")
+		return false
+	case b.size > maxSQL || b.steps > maxSteps:
+		b.full = true
+		b.errorf(n, "SEM0101", "the query is too large once its functions are expanded")
 		return false
 	}
-	if b.size > maxSQL {
-		if !b.full {
-			b.full = true
-			b.errorf(n, "SEM0101", "the query is too large once its functions are expanded")
-		}
-		return false
-	}
+	b.steps++
 	b.depth++
 	return true
 }

@@ -75,7 +75,7 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 			}
 		}
 	}
-	e, err := f.applyIn(args, b.opt.Now, hoist)
+	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
 	if err != nil {
 		b.report(x.Span(), "SEM0003", "", err.Error())
 		return unknown()

@@ -1,6 +1,8 @@
 package kql
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,6 +60,9 @@ type Prop struct{ Name, Value string }
 func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 	tree, diags := syntax.Parse(src)
 	b := &binder{cat: cat, opt: opt, diags: diags}
+	defer func() {
+		slices.SortStableFunc(b.diags, func(x, y syntax.Diagnostic) int { return cmp.Compare(x.Span.Start, y.Span.Start) })
+	}()
 	if failed(diags) {
 		// The tree is still bound, so that the other problems are told as well;
 		// what follows from a part that did not parse is not.

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,13 @@ func formatBool(v bool) string { return strconv.FormatBool(v) }
 func didYouMean(name string, candidates []string) string {
 	best, bestDist := "", len(name)/3+2
 	low := strings.ToLower(name)
+	slices.Sort(candidates) // so that of equals it is always the same one
 	for _, c := range candidates {
 		if c == "" || strings.HasPrefix(c, "$") {
 			continue
 		}
 		d := editDistance(low, strings.ToLower(c), bestDist)
-		if d < bestDist || (d == bestDist && best != "" && c < best) {
+		if d < bestDist {
 			best, bestDist = c, d
 		}
 	}

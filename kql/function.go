@@ -84,16 +84,16 @@ func (c *call) constString(i int) (string, error) {
 
 // apply binds args to the first signature of f that they fit and lowers the call.
 func (f *function) apply(args []expr, now Ticks) (expr, error) {
-	return f.applyIn(args, now, nil)
+	return f.applyIn(args, nil, now, nil)
 }
 
 // applyIn is apply where rows are: hoist is the call's.
-func (f *function) applyIn(args []expr, now Ticks, hoist func(string) string) (expr, error) {
+func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(string) string) (expr, error) {
 	s, conv, err := f.match(args)
 	if err != nil {
 		return expr{}, err
 	}
-	c := &call{name: f.name, args: conv, now: now, hoist: hoist}
+	c := &call{name: f.name, args: conv, names: names, now: now, hoist: hoist}
 	out := expr{typ: s.result, window: f.window}
 	if s.result == Unknown && s.resultOf != nil {
 		out.typ = s.resultOf(conv)

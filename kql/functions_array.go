@@ -190,7 +190,10 @@ func sortFunction(name, order string) function {
 		if err != nil {
 			return "", err
 		}
-		return s[0], nil
+		if len(s) == 1 {
+			return s[0], nil
+		}
+		return "json_array(" + strings.Join(s, ", ") + ")", nil
 	}, Dynamic, Unknown).more(1))
 	f.columns = func(c *call) ([]aggColumn, error) {
 		s, err := sorted(c)

@@ -34,7 +34,7 @@ func bagFunctions() []function {
 			return bagOf("flatten([list_filter(" + entriesOf(c.args[0].sql) + ", lambda \"$x\": \"$x\".k <> " + quoteString(key) + "), " + entriesOf(set.sql) + "])"), nil
 		}, Dynamic, String, Unknown)),
 		fn("bag_remove_keys", low(Dynamic, lowerBagRemoveKeys, Dynamic, Dynamic)),
-		fn("bag_zip", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN `+bagOf(`list_filter(list_transform(list_zip(json_extract_string($1, '$[*]'), `+listOf("$2")+`), lambda "$z": {k: "$z"[1], v: "$z"[2]}), lambda "$x": "$x".k IS NOT NULL)`)+` END`, Dynamic, Dynamic)),
+		fn("bag_zip", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN `+bagOf(`list_transform(list_filter(list_transform(list_zip(`+listOf("$1")+`, `+listOf("$2")+`), lambda "$z": {k: "$z"[1], v: "$z"[2]}), lambda "$x": json_type("$x".k) = 'VARCHAR'), lambda "$x": {k: "$x".k->>'$', v: "$x".v})`)+` END`, Dynamic, Dynamic)),
 		refuse("treepath", "read the keys of each level with bag_keys()"),
 		fn("extract_json", low(Unknown, lowerExtractJSON, String, Unknown, Unknown).from(2).as(func(args []expr) Type {
 			if len(args) == 3 {
@@ -54,7 +54,6 @@ list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 1
 + (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
 		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
 		refuse("parse_user_agent", "take the parts out with extract()"),
-		refuse("parse_xml", "take the parts out with extract()"),
 		refuse("geo_info_from_ip_address", "join the reputation tables on the address instead"),
 	}
 }

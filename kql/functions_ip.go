@@ -21,7 +21,6 @@ func ipFunctions() []function {
 		fn("ipv4_is_in_any_range", low(Bool, lowerIPv4InAny, String, Dynamic), low(Bool, lowerIPv4InAny, String, String).more(2)),
 		fn("format_ipv4", formatIPv4Sigs("")...),
 		fn("format_ipv4_mask", formatIPv4Sigs(` || '/' || least("$r".p, $2)`)...),
-		fn("ipv4_range_to_cidr_list", low(Dynamic, lowerIPv4Range, String, String)),
 		fn("has_ipv4", hasIPv4("", false)...),
 		fn("has_any_ipv4", hasIPv4("", true)...),
 		fn("has_ipv4_prefix", hasIPv4("[0-9.]*", false)...),
@@ -162,38 +161,6 @@ func formatIPv4Sigs(tail string) []sig {
 	}
 	number := "CASE WHEN $1 BETWEEN 0 AND 4294967295 THEN {n: $1, p: 32} END"
 	return append(whole(ipv4Of("$1"), String), whole(number, Long)...)
-}
-
-// lowerIPv4Range writes the range between two constant addresses as prefixes.
-func lowerIPv4Range(c *call) (string, error) {
-	var ends [2]uint64
-	for i := range ends {
-		s, err := c.constString(i)
-		if err != nil {
-			return "", err
-		}
-		a, err := netip.ParseAddr(strings.TrimSpace(s))
-		if err != nil || !a.Is4() {
-			return "NULL::JSON", nil
-		}
-		b := a.As4()
-		ends[i] = uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
-	}
-	list := []string{}
-	for lo, hi := ends[0], ends[1]; lo <= hi; {
-		bits := 32
-		for bits > 0 && lo%(1<<(33-bits)) == 0 && lo+1<<(33-bits)-1 <= hi {
-			bits--
-		}
-		a := netip.AddrFrom4([4]byte{byte(lo >> 24), byte(lo >> 16), byte(lo >> 8), byte(lo)})
-		list = append(list, netip.PrefixFrom(a, bits).String())
-		lo += 1 << (32 - bits)
-	}
-	b, err := json.Marshal(list)
-	if err != nil {
-		return "", fmt.Errorf("ipv4_range_to_cidr_list(): %w", err)
-	}
-	return dynLit(string(b)).sql, nil
 }
 
 // hasIPv4 are the signatures of has_ipv4() and its kin: an address that letters

@@ -15,6 +15,8 @@ func scalarFunctions() []function {
 		bagFunctions(),
 		ipFunctions(),
 		windowFunctions(),
+		nativeFunctions(),
+		seriesFunctions(),
 	)
 	return slices.Concat(fs, aliasesOf(fs))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -121,10 +122,8 @@ func lowerExtractAll(c *call) (string, error) {
 		groups = []int{0}
 	}
 	if len(c.args) == 3 {
-		groups = nil
-		j, ok := c.args[1].constJSON()
-		if !ok || json.Unmarshal(j, &groups) != nil {
-			return "", errors.New("extract_all(): argument 2, the capture groups, must be a constant array of numbers")
+		if groups, err = groupsArg(c); err != nil {
+			return "", err
 		}
 	}
 	for _, g := range groups {
@@ -144,6 +143,36 @@ func lowerExtractAll(c *call) (string, error) {
 		}
 		return nullIfEmpty(`to_json(list_transform(list_zip(` + strings.Join(lists, ", ") + `), lambda "$z": [` + strings.Join(items, ", ") + `]))`)
 	}), nil
+}
+
+// groupsArg reads argument 2 of extract_all(): the groups, by number or name.
+func groupsArg(c *call) ([]int, error) {
+	var list []any
+	j, ok := c.args[1].constJSON()
+	if !ok || json.Unmarshal(j, &list) != nil {
+		return nil, errors.New("extract_all(): argument 2, the capture groups, must be a constant array")
+	}
+	pattern, _ := c.args[0].lit.(string)
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, fmt.Errorf("extract_all(): %w", err)
+	}
+	var groups []int
+	for _, v := range list {
+		switch v := v.(type) {
+		case float64:
+			groups = append(groups, int(v))
+		case string:
+			i := slices.Index(re.CapNames(), v)
+			if i < 0 {
+				return nil, fmt.Errorf("extract_all(): the pattern has no capture group named %q", v)
+			}
+			groups = append(groups, i)
+		default:
+			return nil, fmt.Errorf("extract_all(): capture group %v is neither a number nor a name", v)
+		}
+	}
+	return groups, nil
 }
 
 // nullIfEmpty turns the empty array into null: no match is null.

@@ -112,15 +112,13 @@ func lowerIndexOf(c *call) (string, error) {
 	if len(args) == 2 {
 		return expand("(strpos($1, $2) - 1)", args), nil
 	}
-	if len(args) == 3 {
-		args = append(args, longLit(-1))
+	for _, d := range []int64{-1, 1}[len(args)-3:] {
+		args = append(args, longLit(d))
 	}
-	if len(args) == 4 {
-		args = append(args, longLit(1))
-	}
-	return expand(`list_transform([CASE WHEN $3 < 0 THEN greatest(length($1) + $3, 0) ELSE $3 END], lambda "$s":
-coalesce(list_filter(range("$s", CASE WHEN $4 < 0 THEN length($1) ELSE least("$s" + $4, length($1)) END - length($2) + 1),
-lambda "$i": substring($1, "$i" + 1, length($2)) = $2)[$5], -1))[1]`, args), nil
+	// Each further occurrence is looked for within length of the one before.
+	return expand(`greatest(-1, list_reduce(list_transform(range($5), lambda "$i": CASE WHEN $3 < 0 THEN greatest(length($1) + $3, 0) - 1 ELSE $3 - 1 END), lambda "$p", "$x":
+CASE WHEN "$p" < -1 THEN -2 ELSE list_transform([strpos(substring($1, "$p" + 2, CASE WHEN $4 < 0 THEN length($1) ELSE $4 END), $2)], lambda "$f": CASE WHEN "$f" = 0 THEN -2 ELSE "$p" + "$f" END)[1] END,
+CASE WHEN $3 < 0 THEN greatest(length($1) + $3, 0) - 1 ELSE $3 - 1 END))`, args), nil
 }
 
 // replaceStrings replaces each lookup in turn; what one of them wrote is not

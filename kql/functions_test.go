@@ -4,15 +4,17 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // testNow is 2026-01-02T03:04:05.6789012Z.
@@ -33,7 +35,44 @@ func openDuckDB(t testing.TB) *sql.DB {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	text, err := duckdb.NewTypeInfo(duckdb.TYPE_VARCHAR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range Natives() {
+		if err := duckdb.RegisterScalarUDF(conn, n.Name, nativeUDF{n, text}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return db
+}
+
+// nativeUDF registers a Native with DuckDB.
+type nativeUDF struct {
+	n    Native
+	text duckdb.TypeInfo
+}
+
+func (u nativeUDF) Config() duckdb.ScalarFuncConfig {
+	return duckdb.ScalarFuncConfig{InputTypeInfos: slices.Repeat([]duckdb.TypeInfo{u.text}, u.n.Args), ResultTypeInfo: u.text}
+}
+
+func (u nativeUDF) Executor() duckdb.ScalarFuncExecutor {
+	return duckdb.ScalarFuncExecutor{RowExecutor: func(values []driver.Value) (any, error) {
+		args := make([]string, len(values))
+		for i, v := range values {
+			args[i], _ = v.(string)
+		}
+		if s, ok := u.n.Func(args); ok {
+			return s, nil
+		}
+		return nil, nil
+	}}
 }
 
 // runText compiles src, runs it and writes the rows as text: columns joined by

@@ -16,14 +16,17 @@ func (b *binder) invokeWith(v *value, n syntax.Node, first *relation, args []syn
 		b.errorf(n, "SEM0034", "function %s calls itself", v.name)
 		return value{}
 	}
-	if !b.enter(n) {
+	if b.calls >= maxCalls {
+		b.full = true
+		b.errorf(n, "SEM0100", "functions call each other more than %d deep", maxCalls)
 		return value{}
 	}
-	defer b.leave()
 	inner := newEnv(v.env)
 	if !b.params(v, n, first, args, c, inner) {
 		return value{}
 	}
+	b.calls++
+	defer func() { b.calls-- }()
 	v.busy = true
 	defer func() { v.busy = false }()
 	// What a body needs of the calling row has come in as arguments; the body
@@ -41,7 +44,9 @@ func (b *binder) params(v *value, n syntax.Node, first *relation, args []syntax.
 			b.errorf(n, "SEM0035", "function %s does not take a table as its first parameter, so it cannot be invoked", v.name)
 			return false
 		}
-		b.bindTable(params[0], first, n, inner)
+		if !b.bindTable(params[0], first, n, inner) {
+			return false
+		}
 		pos = 1
 	}
 	for _, a := range args {
@@ -114,8 +119,7 @@ func (b *binder) param(v *value, p *syntax.Param, x syntax.Expr, n syntax.Node, 
 			}
 			return false
 		}
-		b.bindTable(p, t.rel, x, inner)
-		return true
+		return b.bindTable(p, t.rel, x, inner)
 	}
 	e := b.castTo(b.scalar(x, scope), b.typeName(p.Type), x)
 	inner.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
@@ -124,7 +128,8 @@ func (b *binder) param(v *value, p *syntax.Param, x syntax.Expr, n syntax.Node, 
 
 // bindTable binds a tabular argument. With a schema, the declared columns must
 // be there; the others pass through.
-func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *env) {
+func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *env) bool {
+	good := true
 	if !p.AnyCols && len(p.Schema) > 0 {
 		for _, s := range p.Schema {
 			col, ok := find(r.cols, s.Name.Text)
@@ -132,13 +137,14 @@ func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *e
 			switch {
 			case !ok:
 				b.errorf(n, "SEM0039", "the table given for %q has no column %s:%s", p.Name.Text, s.Name.Text, want)
-				continue
+				good = false
 			case col.typ != want && want != Unknown:
 				b.errorf(n, "SEM0039", "the table given for %q has column %s of type %s, but it must be %s", p.Name.Text, s.Name.Text, col.typ, want)
 			}
 		}
 	}
 	inner.vars[p.Name.Text] = &value{rel: r, name: p.Name.Text}
+	return good
 }
 
 // castTo converts e to the declared type t of a parameter or column, as an

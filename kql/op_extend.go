@@ -19,6 +19,12 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 			b.errorf(w, "SEM0011", "* cannot stand here")
 			continue
 		}
+		if cols := b.tuple(x, c); cols != nil {
+			for _, col := range cols {
+				set = append(set, assignment{col.name, expr{sql: col.sql, typ: col.typ}})
+			}
+			continue
+		}
 		e := b.scalar(inner, c)
 		if name == "" {
 			if n, ok := inner.(*syntax.Name); ok {

@@ -55,7 +55,11 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 	if op.InRange {
 		hi += " + 1"
 	}
-	bounds := b.emit("SELECT lo, greatest(0, ceil((hi - lo)::DOUBLE / "+step.sql+"))::BIGINT AS n FROM (SELECT "+lo+" AS lo, "+hi+" AS hi FROM "+in.from+")", false)
+	over := " FROM " + in.from
+	if from.sql != "" && to.sql != "" {
+		over = ""
+	}
+	bounds := b.emit("SELECT lo, greatest(0, ceil((hi - lo)::DOUBLE / "+step.sql+"))::BIGINT AS n FROM (SELECT "+lo+" AS lo, "+hi+" AS hi"+over+")", false)
 
 	aggs := newSelection()
 	var defaults []expr

@@ -20,7 +20,7 @@ func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
 	kind = strings.ToLower(kind)
 	flags, _ := hint(op.Hints, "flags")
 	text := asText(b.scalar(op.X, c))
-	pattern, parts := b.parsePattern(op, kind == "regex", flags)
+	pattern, parts := b.parsePattern(op, kind, flags)
 	if len(parts) == 0 {
 		if op.WhereOnly {
 			return b.step(r, "SELECT * FROM "+r.from+" WHERE regexp_matches("+text.sql+", "+quoteString(pattern)+")", r.cols)
@@ -86,9 +86,10 @@ func (b *binder) parseColumns(parts []parsePart, id string, relaxed bool) ([]ass
 
 // parsePattern turns the pattern into a regular expression whose first group
 // is the whole match.
-func (b *binder) parsePattern(op *syntax.ParseOp, isRegex bool, flags string) (string, []parsePart) {
+func (b *binder) parsePattern(op *syntax.ParseOp, kind, flags string) (string, []parsePart) {
 	var w strings.Builder
 	var parts []parsePart
+	isRegex := kind == "regex"
 	mode := "(?s)"
 	if isRegex {
 		mode = regexFlags(flags)
@@ -116,7 +117,7 @@ func (b *binder) parsePattern(op *syntax.ParseOp, isRegex bool, flags string) (s
 			}
 			parts = append(parts, p)
 			anchored = anchored || i == last
-			w.WriteString(groupPattern(p.typ, i == last, op.Pattern, i))
+			w.WriteString(groupPattern(p.typ, i == last, kind == "relaxed"))
 		case *syntax.Bad:
 		default:
 			b.errorf(x, "SEM0056", "a parse pattern is made of string constants, * and columns")
@@ -128,21 +129,21 @@ func (b *binder) parsePattern(op *syntax.ParseOp, isRegex bool, flags string) (s
 	return mode + "(" + w.String() + ")", parts
 }
 
-// groupPattern is the group of a column. A number next to another column takes
-// digits only, for want of a delimiter; the last column takes the rest.
-func groupPattern(t Type, last bool, pattern []syntax.Expr, i int) string {
-	if !last {
-		if _, lit := pattern[i+1].(*syntax.Literal); !lit {
-			switch t {
-			case Int, Long:
-				return `\s*([+-]?[0-9]+)`
-			case Real, Decimal:
-				return `\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)`
-			}
+// groupPattern is the group of a column. A number takes digits only, unless
+// relaxed lets it be none; the last column takes the rest of the text.
+func groupPattern(t Type, last, relaxed bool) string {
+	if !relaxed {
+		switch t {
+		case Int, Long:
+			return `\s*([+-]?[0-9]+)`
+		case Real, Decimal:
+			return `\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)`
 		}
-		return "(.*?)"
 	}
-	return "(.*)"
+	if last {
+		return "(.*)"
+	}
+	return "(.*?)"
 }
 
 // regexFlags turns the letters of flags= into an inline group: U ungreedy, m, s, i.

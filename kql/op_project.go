@@ -40,6 +40,13 @@ func (s *selection) add(name string, e expr) {
 	s.put(col, e)
 }
 
+// addAll appends the columns of a function that yields several.
+func (s *selection) addAll(cols []aggColumn) {
+	for _, col := range cols {
+		s.add(col.name, expr{sql: col.sql, typ: col.typ})
+	}
+}
+
 func (s *selection) put(col column, e expr) {
 	s.cols = append(s.cols, col)
 	if ref := col.ref(); ref == e.sql {
@@ -78,6 +85,10 @@ func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
 				s.add(col.name, expr{sql: c.qual + col.ref(), typ: col.typ})
 			}
 		}
+		return
+	}
+	if cols := b.tuple(x, c); cols != nil {
+		s.addAll(cols)
 		return
 	}
 	e := b.scalar(inner, c)

@@ -12,6 +12,10 @@ func (b *binder) print(op *syntax.PrintOp, c *ctx) *relation {
 	s := newSelection()
 	for i, x := range op.Cols {
 		name, inner := explicitName(x)
+		if cols := b.tuple(x, c); cols != nil {
+			s.addAll(cols)
+			continue
+		}
 		e := b.scalar(inner, c)
 		if name == "" {
 			name = "print_" + strconv.Itoa(i)

@@ -55,7 +55,9 @@ func demo(ctx context.Context, args []string, stdio stdio) (err error) {
 	if *format != "table" && *format != "json" {
 		return misuse("demo: unknown format %q: want table or json", *format)
 	}
-	d := &demonstration{stdio: stdio, log: *logFile, json: *format == "json", stay: !*once && *format != "json"}
+	d := &demonstration{stdio: stdio, log: *logFile, json: *format == "json"}
+	// In a script nobody could try anything with the sample afterwards, nor press Ctrl-C.
+	d.stay = !*once && !d.json && (d.log != "" || isTerminal(stdio.out))
 	if d.log != "" {
 		if err := readable(d.log); err != nil {
 			return err

@@ -109,7 +109,7 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.asked[ip][r.Header.Get("x-ms-client-request-id")]++
 	w.keys[r.Header.Get("x-api-key")] = true
-	delay := time.Duration(w.rand.IntN(20)) * time.Millisecond
+	delay := time.Duration(w.rand.IntN(80)) * time.Millisecond
 	w.mu.Unlock()
 	time.Sleep(delay) // a network's
 	fmt.Fprintf(rw, `{"ip":%q,"ttps":["known-ssh-attack"]}`, ip)

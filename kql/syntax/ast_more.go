@@ -15,3 +15,42 @@ type List struct {
 
 func (*Placeholder) expr() {}
 func (*List) expr()        {}
+
+// FacetOp is facet by a, b [with (ops)].
+type FacetOp struct {
+	pos
+	Cols []Expr
+	Ops  []Op
+}
+
+// ForkOp is fork (ops) (ops) ….
+type ForkOp struct {
+	pos
+	Names    []*Name // nil entries for unnamed branches
+	Branches [][]Op
+}
+
+// ReduceOp is reduce by X [with threshold=…].
+type ReduceOp struct {
+	pos
+	Hints []*Hint
+	By    Expr
+	Props []*NamedExpr
+}
+
+// UnsupportedOp is an operator of the language that is recognised by name but
+// not parsed any further (graph-match, make-graph, …).
+type UnsupportedOp struct {
+	pos
+	Name string
+	Text string // the operator as written, its name included
+}
+
+// BadOp stands for an operator that could not be parsed.
+type BadOp struct{ pos }
+
+func (*FacetOp) op()       {}
+func (*ForkOp) op()        {}
+func (*ReduceOp) op()      {}
+func (*UnsupportedOp) op() {}
+func (*BadOp) op()         {}

@@ -338,73 +338,35 @@ type ConsumeOp struct {
 	Hints []*Hint
 }
 
-// FacetOp is facet by a, b [with (ops)].
-type FacetOp struct {
-	pos
-	Cols []Expr
-	Ops  []Op
-}
-
-// ForkOp is fork (ops) (ops) ….
-type ForkOp struct {
-	pos
-	Names    []*Name // nil entries for unnamed branches
-	Branches [][]Op
-}
-
-// ReduceOp is reduce by X [with threshold=…].
-type ReduceOp struct {
-	pos
-	Hints []*Hint
-	By    Expr
-	Props []*NamedExpr
-}
-
-// UnsupportedOp is an operator of the language that is recognised by name but
-// not parsed any further (graph-match, make-graph, …).
-type UnsupportedOp struct {
-	pos
-	Name string
-	Text string // the operator as written, its name included
-}
-
-// BadOp stands for an operator that could not be parsed.
-type BadOp struct{ pos }
-
-func (*WhereOp) op()       {}
-func (*ExtendOp) op()      {}
-func (*ProjectOp) op()     {}
-func (*SortOp) op()        {}
-func (*TakeOp) op()        {}
-func (*TopOp) op()         {}
-func (*DistinctOp) op()    {}
-func (*SummarizeOp) op()   {}
-func (*CountOp) op()       {}
-func (*JoinOp) op()        {}
-func (*UnionOp) op()       {}
-func (*PrintOp) op()       {}
-func (*RangeOp) op()       {}
-func (*MvExpandOp) op()    {}
-func (*MvApplyOp) op()     {}
-func (*ParseOp) op()       {}
-func (*ParseKvOp) op()     {}
-func (*SampleOp) op()      {}
-func (*TopHittersOp) op()  {}
-func (*TopNestedOp) op()   {}
-func (*MakeSeriesOp) op()  {}
-func (*EvaluateOp) op()    {}
-func (*InvokeOp) op()      {}
-func (*AsOp) op()          {}
-func (*SearchOp) op()      {}
-func (*FindOp) op()        {}
-func (*PartitionOp) op()   {}
-func (*ScanOp) op()        {}
-func (*SerializeOp) op()   {}
-func (*RenderOp) op()      {}
-func (*GetSchemaOp) op()   {}
-func (*ConsumeOp) op()     {}
-func (*FacetOp) op()       {}
-func (*ForkOp) op()        {}
-func (*ReduceOp) op()      {}
-func (*UnsupportedOp) op() {}
-func (*BadOp) op()         {}
+func (*WhereOp) op()      {}
+func (*ExtendOp) op()     {}
+func (*ProjectOp) op()    {}
+func (*SortOp) op()       {}
+func (*TakeOp) op()       {}
+func (*TopOp) op()        {}
+func (*DistinctOp) op()   {}
+func (*SummarizeOp) op()  {}
+func (*CountOp) op()      {}
+func (*JoinOp) op()       {}
+func (*UnionOp) op()      {}
+func (*PrintOp) op()      {}
+func (*RangeOp) op()      {}
+func (*MvExpandOp) op()   {}
+func (*MvApplyOp) op()    {}
+func (*ParseOp) op()      {}
+func (*ParseKvOp) op()    {}
+func (*SampleOp) op()     {}
+func (*TopHittersOp) op() {}
+func (*TopNestedOp) op()  {}
+func (*MakeSeriesOp) op() {}
+func (*EvaluateOp) op()   {}
+func (*InvokeOp) op()     {}
+func (*AsOp) op()         {}
+func (*SearchOp) op()     {}
+func (*FindOp) op()       {}
+func (*PartitionOp) op()  {}
+func (*ScanOp) op()       {}
+func (*SerializeOp) op()  {}
+func (*RenderOp) op()     {}
+func (*GetSchemaOp) op()  {}
+func (*ConsumeOp) op()    {}

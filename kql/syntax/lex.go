@@ -281,6 +281,13 @@ func isHex(c byte) bool {
 	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
+// holdsSemi reports whether semicolons may stand inside bracket i: braces, and
+// the steps of scan.
+func (l *lexer) holdsSemi(i int32) bool {
+	next := l.toks[i+1]
+	return Kind(l.toks[i].kind) == LBRACE || Kind(next.kind) == IDENT && l.src[next.start:next.end] == "step"
+}
+
 // matchBrackets joins every bracket with its mate. A semicolon leaves open
 // parentheses and square brackets without one, so that an unclosed bracket
 // spoils only its own statement.
@@ -298,7 +305,7 @@ func (l *lexer) matchBrackets() {
 			open = append(open, int32(i))
 			count[t.kind]++
 		case SEMI:
-			for len(open) > 0 && Kind(l.toks[open[len(open)-1]].kind) != LBRACE {
+			for len(open) > 0 && !l.holdsSemi(open[len(open)-1]) {
 				pop()
 			}
 		case RPAREN, RBRACKET, RBRACE:

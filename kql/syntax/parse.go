@@ -64,6 +64,7 @@ type parser struct {
 
 	failed  bool
 	stopped bool    // failed for good: a limit was reached
+	first   int     // index of the first operand of the present operator
 	open    []int32 // indexes of the brackets the parser is inside of
 	depth   int
 	height  int // of the expression just parsed
@@ -166,25 +167,36 @@ func (p *parser) openBracket(k Kind, what string) int {
 }
 
 // closeBracket takes the bracket that closes token i.
-func (p *parser) closeBracket(i int) {
+func (p *parser) closeBracket(i int) { p.closeAfter(i, "") }
+
+// closeList takes the bracket that closes the list begun by token i.
+func (p *parser) closeList(i int) { p.closeAfter(i, " or ','") }
+
+func (p *parser) closeAfter(i int, or string) {
 	if p.failed || i < 0 {
 		return // sync will find the way out
 	}
+	want := Kind(p.toks[i].kind + 1)
+	if !p.is(want) {
+		p.unclosed(i, want, or)
+		return
+	}
+	p.next()
 	for n := len(p.open); n > 0 && int(p.open[n-1]) >= i; n-- {
 		p.open = p.open[:n-1]
 	}
-	want := Kind(p.toks[i].kind + 1)
-	if p.accept(want) {
-		return
-	}
-	if p.kind() == EOF || p.kind() == SEMI || p.kind() == PIPE {
+}
+
+// unclosed fails because bracket i is not closed by the current token.
+func (p *parser) unclosed(i int, want Kind, or string) {
+	switch p.kind() {
+	case EOF, SEMI, PIPE:
 		t := p.toks[i]
 		p.fail(Span{int(t.start), int(t.end)}, CodeBracket, "",
 			fmt.Sprintf("'%s' is not closed: expected '%s' before %s", p.text(i), want, p.found()))
-		return
+	default:
+		p.expected("'" + want.String() + "'" + or)
 	}
-	p.open = append(p.open, int32(i)) // sync needs it
-	p.expected("'" + want.String() + "' or ','")
 }
 
 // enter counts a level of nesting that has no bracket; each call that returns

@@ -37,7 +37,7 @@ func precedence(k Kind) int {
 	return 0
 }
 
-// operator returns the binary operator at the current token, and of how many
+// binaryOp returns the binary operator at the current token, and of how many
 // tokens it is made; 0 when there is none.
 func (p *parser) binaryOp() (Kind, int) {
 	k := p.kind()
@@ -137,7 +137,7 @@ func (p *parser) list(op Kind) []Expr {
 			}
 		}
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	p.height = inner
 	return list
 }

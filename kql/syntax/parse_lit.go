@@ -174,7 +174,7 @@ func (p *parser) jsonArray() Expr {
 			p.expected("a JSON value after ','")
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	a.pos = p.from(start)
 	return a
 }
@@ -200,7 +200,7 @@ func (p *parser) jsonObject() Expr {
 			p.expected("a key after ','")
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	b.pos = p.from(start)
 	return b
 }
@@ -214,7 +214,10 @@ func (p *parser) dataTable() Expr {
 	d.Schema, _ = p.schema()
 	o := p.openBracket(LBRACKET, "'[' and the values")
 	d.Values = p.constants()
-	p.closeBracket(o)
+	if k := p.kind(); !p.failed && precedence(k) > 0 || k == LPAREN {
+		p.fail(p.span(), CodeLiteral, "compute values behind it, with extend", "a datatable holds only literals, found "+p.found())
+	}
+	p.closeList(o)
 	d.pos = p.from(start)
 	return d
 }
@@ -240,7 +243,7 @@ func (p *parser) externalData() Expr {
 	d.Schema, _ = p.schema()
 	o := p.openBracket(LBRACKET, "'[' and the addresses of the data")
 	d.URIs = p.constants()
-	p.closeBracket(o)
+	p.closeList(o)
 	if p.acceptWord("with") {
 		d.Props = p.props()
 	}
@@ -258,7 +261,7 @@ func (p *parser) props() []*NamedExpr {
 			break
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return list
 }
 

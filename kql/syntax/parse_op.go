@@ -92,7 +92,7 @@ func rareOperator(name string) func(p *parser, start int) Op {
 	case "reduce":
 		return (*parser).reduce
 	case "make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components",
-		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "assert-schema", "inline_external_table",
+		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
 		"__partitionby", "__executeAndCache":
 		return (*parser).unsupported
 	}
@@ -173,7 +173,7 @@ func projectKind(name string) ProjectKind {
 // of them may have none.
 func (k ProjectKind) parse(p *parser, start int) Op {
 	o := &ProjectOp{Kind: k}
-	if !p.atEnd() {
+	if !p.atEnd() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			if k == ProjectAway || k == ProjectKeep || k == ProjectByNames {
 				if w := p.wildcard(); w != nil {
@@ -192,7 +192,7 @@ func (k ProjectKind) parse(p *parser, start int) Op {
 
 func (p *parser) reorder(start int) Op {
 	o := &ProjectOp{Kind: ProjectReorder}
-	if !p.atEnd() {
+	if !p.atEnd() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			x := p.wildcard()
 			if x == nil {
@@ -260,8 +260,10 @@ func (p *parser) orderedList() []*Ordered {
 }
 
 func (p *parser) sort(start int) Op {
-	o := &SortOp{Hints: p.hints()}
-	p.expectWord("by", "after 'sort'")
+	o := &SortOp{}
+	name := p.src[start:p.last]
+	o.Hints = p.hints()
+	p.expectWord("by", "after '"+name+"'")
 	o.Keys = p.orderedList()
 	o.pos = p.from(start)
 	return o
@@ -292,6 +294,9 @@ func (p *parser) distinct(start int) Op {
 
 func (p *parser) summarize(start int) Op {
 	o := &SummarizeOp{Hints: p.hints()}
+	if p.atEnd() {
+		p.expected("an aggregate such as count(), or 'by'")
+	}
 	if !p.byAhead() {
 		o.Aggs = p.exprs((*parser).named)
 	}
@@ -319,22 +324,22 @@ func (p *parser) lookup(start int) Op { return p.joinOf(start, true) }
 
 func (p *parser) joinOf(start int, lookup bool) Op {
 	o := &JoinOp{Lookup: lookup, Hints: p.hints("kind", "flags", "__crossCluster")}
+	if p.word("on") && p.nameAhead(1) > 0 && !p.wordAt(p.pos+1, "on") {
+		p.expected("a table to join with")
+	}
 	o.Right = p.postfix()
 	switch {
 	case p.acceptWord("on"):
-		o.On = p.exprs((*parser).expr1)
+		o.On = p.exprs((*parser).expr)
 	case !lookup && p.acceptWord("where"):
 		o.Where = true
 		o.On = []Expr{p.expr()}
 	default:
-		p.expected("'on' and the columns to join by")
+		p.expected("'on' and the columns to join by, such as on a or on $left.a == $right.b")
 	}
 	o.pos = p.from(start)
 	return o
 }
-
-// expr1 is expr as a function for exprs.
-func (p *parser) expr1() Expr { return p.expr() }
 
 func (p *parser) union(start int) Op {
 	o := &UnionOp{Hints: p.hints("kind", "withsource", "with_source", "isfuzzy", "__isFuzzy", "__noWithSource", "__crossDB", "__crossCluster", "__id", "__packedColumn", "__sourceColumnIndex")}

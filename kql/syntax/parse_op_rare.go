@@ -46,13 +46,13 @@ func (p *parser) search(start int) Op {
 		p.next()
 		o.Tables = p.tableList()
 	}
-	o.Pred = p.pattern2()
+	o.Pred = p.predicate()
 	o.pos = p.from(start)
 	return o
 }
 
-// pattern2 reads a predicate in which Column:"text" means has.
-func (p *parser) pattern2() Expr {
+// predicate reads a predicate in which Column:"text" means has.
+func (p *parser) predicate() Expr {
 	defer func(old bool) { p.colon = old }(p.colon)
 	p.colon = true
 	return p.expr()
@@ -65,7 +65,7 @@ func (p *parser) tableList() []Expr {
 	if !p.failed {
 		list = p.tables()
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return list
 }
 
@@ -79,7 +79,7 @@ func (p *parser) find(start int) Op {
 	if !p.acceptWord("where") && hasIn {
 		p.expected("'where' and a predicate")
 	}
-	o.Pred = p.pattern2()
+	o.Pred = p.predicate()
 	if p.is(IDENT) {
 		switch name, n := p.opName(); name {
 		case "project":
@@ -175,7 +175,7 @@ func (p *parser) scan(start int) Op {
 	}
 	if p.acceptWord("partition") {
 		p.expectWord("by", "after 'partition'")
-		o.PartitionBy = p.exprs((*parser).expr1)
+		o.PartitionBy = p.exprs((*parser).expr)
 	}
 	if p.acceptWord("declare") {
 		o.Declarations = p.params()
@@ -255,7 +255,7 @@ func (p *parser) render(start int) Op {
 func (p *parser) facet(start int) Op {
 	o := &FacetOp{}
 	p.expectWord("by", "after 'facet'")
-	o.Cols = p.exprs(func(p *parser) Expr { return p.column() })
+	o.Cols = p.exprs((*parser).column)
 	if p.acceptWord("with") {
 		if p.is(LPAREN) {
 			b := p.openBracket(LPAREN, "'('")
@@ -323,6 +323,10 @@ func (p *parser) unsupported(start int) Op {
 		case EOF, SEMI, PIPE, RPAREN, RBRACKET, RBRACE:
 			o.pos = p.from(start)
 			o.Text = p.src[o.S.Start:o.S.End]
+			return o
+		case ILLEGAL:
+			p.illegal()
+			o.pos = p.from(start)
 			return o
 		}
 		if int(t.mate) > p.pos {

@@ -39,11 +39,22 @@ func (p *parser) ops(level int) []Op {
 		if !p.accept(PIPE) && !p.reportMissingPipe() {
 			return list
 		}
-		list = append(list, p.op())
-		if !p.failed && !p.endOfOp() {
-			p.unexpected()
-		}
+		list = append(list, p.wholeOp())
 	}
+}
+
+// wholeOp reads an operator and checks that it ends.
+func (p *parser) wholeOp() Op {
+	s := p.span()
+	op := p.op()
+	switch op.(type) {
+	case *PrintOp, *RangeOp:
+		p.fail(s, CodeExpected, "", "'"+p.src[s.Start:s.End]+"' can only begin a query")
+	}
+	if !p.failed && !p.endOfOp() {
+		p.unexpected(op)
+	}
+	return op
 }
 
 // subOps reads the operators of a subquery that is applied to rows at hand:
@@ -58,11 +69,7 @@ func (p *parser) subOps(what string) []Op {
 		p.expected(what)
 		return nil
 	}
-	list := []Op{p.op()}
-	if !p.failed && !p.endOfOp() {
-		p.unexpected()
-	}
-	return append(list, p.ops(level)...)
+	return append([]Op{p.wholeOp()}, p.ops(level)...)
 }
 
 // atEnd reports whether nothing more can belong to the present operator.
@@ -81,7 +88,7 @@ func (p *parser) endOfOp() bool {
 		k := p.kind()
 		return k == EOF || k == SEMI || k == PIPE || len(p.open) > 0
 	}
-	return p.missingPipe() || len(p.open) <= p.stmtLevel() && p.startsLine() && p.is(IDENT)
+	return p.missingPipe() || len(p.open) <= p.stmtLevel() && p.startsLine() && p.is(IDENT) && p.wordHint() == ""
 }
 
 // stmtLevel returns how many brackets are around the present statement.
@@ -117,13 +124,22 @@ func (p *parser) reportMissingPipe() bool {
 // sourceAhead reports whether an operator that begins a query follows, rather
 // than a name that is spelt like it.
 func (p *parser) sourceAhead() bool {
-	if !p.is(IDENT) || !isSource(p.text(p.pos)) {
+	if !p.is(IDENT) {
 		return false
 	}
-	switch p.text(p.pos) {
+	name, _ := p.opName()
+	if !isSource(name) {
+		return false
+	}
+	switch name {
+	case "macro-expand":
+		return true
+	case "entity_group":
+		return p.kindAt(1) == LBRACKET
 	case "range":
-		n := p.nameLen(p.pos + 1)
-		return n > 0 && p.wordAt(p.pos+1+n, "from")
+		if n := p.nameLen(p.pos + 1); p.kindAt(1) != INT {
+			return n > 0 && p.wordAt(p.pos+1+n, "from")
+		}
 	case "evaluate":
 		return p.kindAt(1) == IDENT
 	}
@@ -133,7 +149,7 @@ func (p *parser) sourceAhead() bool {
 		return false
 	case IDENT:
 		w := p.text(p.pos + 1)
-		return wordOp(w) == ILLEGAL || w == "in" && p.kindAt(2) == LPAREN && p.text(p.pos) != "print"
+		return wordOp(w) == ILLEGAL || w == "in" && p.kindAt(2) == LPAREN && name != "print"
 	}
 	return true
 }
@@ -141,7 +157,7 @@ func (p *parser) sourceAhead() bool {
 // isSource holds for the operators that begin a query.
 func isSource(name string) bool {
 	switch name {
-	case "print", "range", "union", "search", "find", "evaluate", "macro-expand", "inline_external_table":
+	case "print", "range", "union", "search", "find", "evaluate", "macro-expand", "entity_group", "inline_external_table":
 		return true
 	}
 	return false
@@ -176,6 +192,7 @@ func (p *parser) op() Op {
 		return &BadOp{p.from(start)}
 	}
 	p.skipTo(p.pos + n)
+	p.first = p.pos
 	return f(p, start)
 }
 

@@ -191,7 +191,7 @@ func (p *parser) call(name *Name) Expr {
 			c.Args = p.exprs((*parser).arg)
 		}
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	c.pos = p.from(name.S.Start)
 	return c
 }
@@ -232,7 +232,7 @@ func (p *parser) typeOf() Expr {
 		}
 		return n
 	})
-	p.closeBracket(o)
+	p.closeList(o)
 	c.pos = p.from(start)
 	return c
 }

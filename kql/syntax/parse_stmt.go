@@ -61,7 +61,7 @@ func (p *parser) afterStmt() {
 // stmt reads one statement.
 func (p *parser) stmt() Stmt {
 	start := p.start()
-	if p.is(IDENT) && p.nameAhead(1) > 0 {
+	if p.is(IDENT) && (p.nameAhead(1) > 0 || p.word("let") && p.kindAt(1) == ASSIGN) {
 		switch p.text(p.pos) {
 		case "let":
 			return p.let(start)
@@ -84,6 +84,7 @@ func (p *parser) stmt() Stmt {
 
 func (p *parser) let(start int) Stmt {
 	p.next()
+	p.first = p.pos
 	s := &LetStmt{}
 	s.Name = p.name("a name after 'let'")
 	p.expect(ASSIGN, "'=' after the name")
@@ -164,7 +165,7 @@ func (p *parser) restrict(start int) Stmt {
 	p.expectWord("to", "after 'access'")
 	o := p.openBracket(LPAREN, "'(' and the tables that may be read")
 	s.Items = p.tables()
-	p.closeBracket(o)
+	p.closeList(o)
 	s.pos = p.from(start)
 	return s
 }
@@ -213,7 +214,7 @@ func (p *parser) params() []*Param {
 			p.expected("a parameter")
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return list
 }
 
@@ -252,7 +253,7 @@ func (p *parser) schema() (cols []*TypedName, any bool) {
 			break
 		}
 	}
-	p.closeBracket(o)
+	p.closeList(o)
 	return cols, any
 }
 

@@ -86,9 +86,11 @@ func (p *printer) stmt(n Stmt) {
 	case *LetStmt:
 		p.put("let ")
 		p.name(n.Name)
-		p.put(" = ")
+		p.put(" =")
 		if isPipe(n.Value) {
 			p.newline()
+		} else {
+			p.put(" ")
 		}
 		p.expr(n.Value)
 	case *SetStmt:

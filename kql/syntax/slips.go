@@ -24,8 +24,21 @@ func (p *parser) illegal() {
 	case strings.IndexByte(t, '(') > 0:
 		p.fail(s, CodeText, "close it on the same line", "the literal "+clip(t, 30)+" is not closed")
 	default:
-		p.fail(s, CodeText, "", "the character "+Quote(clean(t))+" has no meaning in KQL")
+		p.fail(s, CodeText, charHint(t), "the character '"+clean(t)+"' has no meaning in KQL")
 	}
+}
+
+// charHint returns advice for a character KQL does not know.
+func charHint(t string) string {
+	switch t {
+	case "#":
+		return "comments begin with //"
+	case "“", "”", "„", "‘", "’", "«", "»":
+		return "use straight quotes: \" or '"
+	case "–", "—", "−":
+		return "use '-'"
+	}
+	return ""
 }
 
 func bangHint(t string) string {
@@ -65,42 +78,74 @@ func (p *parser) badString(s Span, t string) {
 			i += k - 1
 		}
 	}
-	p.fail(Span{s.Start, s.Start + n}, CodeText, "a string over several lines is written ```…```",
+	hint := "a string over several lines is written ```…```"
+	if p.pos > 0 && p.adjacent(p.pos) && Kind(p.toks[p.pos-1].kind) == STRING {
+		hint = "inside a string, write \\" + quote + " for a quote"
+	}
+	p.fail(Span{s.Start, s.Start + n}, CodeText, hint,
 		"the string is not closed: expected "+quote+" before the end of the line")
 }
 
-// unexpected fails because the current token cannot follow an operator.
-func (p *parser) unexpected() {
+// unexpected fails because the current token cannot follow op.
+func (p *parser) unexpected(op Op) {
 	switch p.kind() {
 	case RPAREN, RBRACKET, RBRACE:
 		p.fail(p.span(), CodeBracket, "", "'"+p.text(p.pos)+"' was never opened")
+		return
 	case COMMA:
 		p.expected("'|' or the end of the query")
+		return
+	}
+	switch op.(type) {
+	case *WhereOp, *SearchOp, *FindOp:
+		p.expected("an operator such as '==', or '|'")
+	case *ExtendOp, *ProjectOp, *SortOp, *TopOp, *DistinctOp, *SummarizeOp, *JoinOp, *UnionOp, *PrintOp, *MvExpandOp, *SerializeOp, *FacetOp, *ReduceOp, *MakeSeriesOp:
+		p.expected("',' or '|'")
 	default:
-		p.expected("an operator such as '==' or '|'")
+		p.expected("'|'")
 	}
 }
 
 // hint returns advice for a token that was not expected, or "".
 func (p *parser) hint() string {
 	t := p.text(p.pos)
-	switch p.kind() {
-	case ASSIGN:
-		if p.pos > 0 && Kind(p.toks[p.pos-1].kind) == EQ {
-			return "'==' compares; there is no '==='"
-		}
+	prev := EOF
+	if p.pos > 0 {
+		prev = Kind(p.toks[p.pos-1].kind)
+	}
+	switch k := p.kind(); {
+	case k == ASSIGN && prev == EQ:
+		return "'==' compares; there is no '==='"
+	case k == ASSIGN && p.pos > p.first:
 		return "'==' compares; '=' only gives a name"
-	case IDENT:
-		return p.wordHint(t)
-	case EQ:
-		if p.pos > 1 && p.wordAt(p.pos-2, "let") {
-			return "let uses a single '='"
-		}
+	case k == EQ && p.wordAt(p.pos-2, "let"):
+		return "let uses a single '='"
+	case precedence(k) == precEq || precedence(k) == precRel:
+		return "join comparisons with 'and', or put one in parentheses"
+	case k == MUL && prev == DIV && p.adjacent(p.pos):
+		return "comments begin with // and end with the line"
+	case k == DOT && p.pos == 0:
+		return "management commands such as .show are not queries"
+	case k == INT && prev == DOT:
+		return "write [" + t + "] for an element, or [\"" + t + "\"] for a member"
+	case prev == COMMA:
+		return "there is a comma too many before " + p.found()
+	case prev == IDENT && p.wordAt(p.pos-1, "not"):
+		return "negate with not(…), or with an operator such as '!has'"
+	case prev == IDENT && isList(wordOp(p.text(p.pos-1))), prev == NOTIN, prev == INCI, prev == NOTINCI:
+		return "put the list in parentheses"
+	case k == IDENT:
+		return p.wordHint()
 	}
 	return ""
 }
 
-func (p *parser) wordHint(t string) string {
+// isList holds for the operators whose right side is a list.
+func isList(k Kind) bool { return k == IN || k == HASANY || k == HASALL }
+
+// wordHint returns advice for a word that was not expected, or "".
+func (p *parser) wordHint() string {
+	t := p.text(p.pos)
 	switch low := strings.ToLower(t); low {
 	case "and", "or", "by", "on", "in", "has", "contains", "startswith", "endswith", "between", "where", "with", "asc", "desc":
 		if t != low {

@@ -1,0 +1,321 @@
+package kql
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Native is a function that compiled queries call and SQL cannot express. Who
+// runs the SQL of a [Query] must first register every one of [Natives] with
+// DuckDB: as a scalar function of that name over Args VARCHARs that yields a
+// VARCHAR, depends on nothing but its arguments, and is NULL for NULL.
+type Native struct {
+	Name string
+	Args int
+	// Func computes the result; false means NULL. It never panics and may be
+	// called from several goroutines.
+	Func func(args []string) (string, bool)
+}
+
+// Natives returns the functions that must be registered before a compiled
+// query is run.
+func Natives() []Native {
+	list := []Native{
+		{"kql_parse_xml", 1, func(a []string) (string, bool) { return parseXML(a[0]) }},
+		{"kql_xxhash64", 2, func(a []string) (string, bool) { return hashOf(a[0], a[1]) }},
+		{"kql_unzlib", 1, func(a []string) (string, bool) {
+			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })
+		}},
+		{"kql_ungzip", 1, func(a []string) (string, bool) {
+			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
+		}},
+		{"kql_zlib", 1, func(a []string) (string, bool) {
+			return compress(a[0], func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
+		}},
+		{"kql_gzip", 1, func(a []string) (string, bool) {
+			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+		}},
+		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
+	}
+	return append(list, seriesNatives()...)
+}
+
+// nativeCall is the SQL of a call of a native function.
+func nativeCall(name string, args ...string) string {
+	return name + "(" + strings.Join(args, ", ") + ")"
+}
+
+// nativeFunctions are the functions that are wholly native.
+func nativeFunctions() []function {
+	hash := func(c *call) (string, error) {
+		kind := "'n'"
+		if t := c.args[0].typ; t == String || t == Dynamic || t == Guid {
+			kind = "'s'"
+		}
+		text := textOf(c.args[0]).sql
+		if isTicks(c.args[0].typ) {
+			text = "(" + c.args[0].sql + ")::VARCHAR"
+		}
+		h := nativeCall("kql_xxhash64", text, kind) + "::BIGINT"
+		if len(c.args) == 2 {
+			return expand("(("+h+" % $2 + $2) % $2)", c.args), nil
+		}
+		return h, nil
+	}
+	return []function{
+		fn("parse_xml", tpl(Dynamic, "kql_parse_xml($1)::JSON", String)),
+		fn("hash", low(Long, hash, Unknown, Long).from(1)),
+		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
+		fn("zlib_decompress_from_base64_string", tpl(String, "coalesce(kql_unzlib($1), '')", String)),
+		fn("gzip_decompress_from_base64_string", tpl(String, "coalesce(kql_ungzip($1), '')", String)),
+		fn("zlib_compress_to_base64_string", tpl(String, "coalesce(kql_zlib($1), '')", String)),
+		fn("gzip_compress_to_base64_string", tpl(String, "coalesce(kql_gzip($1), '')", String)),
+		fn("ipv4_range_to_cidr_list", tpl(Dynamic, "kql_cidr_list($1, $2)::JSON", String, String)),
+	}
+}
+
+// maxXML is the longest text that parse_xml() reads.
+const maxXML = 1 << 20
+
+// xmlNode is an element while it is turned into JSON.
+type xmlNode struct {
+	name string
+	text strings.Builder
+	keys []string // attributes with @, and children, as they first come
+	vals map[string][]json.RawMessage
+}
+
+// add gives the node a value under key.
+func (n *xmlNode) add(key string, v json.RawMessage) {
+	if n.vals == nil {
+		n.vals = map[string][]json.RawMessage{}
+	}
+	if _, ok := n.vals[key]; !ok {
+		n.keys = append(n.keys, key)
+	}
+	n.vals[key] = append(n.vals[key], v)
+}
+
+// parseXML turns XML into JSON as the page "parse_xml()" lays down: attributes
+// become "@name", text among other content "#text", repeated elements an array.
+func parseXML(s string) (string, bool) {
+	if len(s) > maxXML {
+		return "", false
+	}
+	root := &xmlNode{}
+	stack := []*xmlNode{root}
+	d := xml.NewDecoder(strings.NewReader(s))
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // the text is UTF-8 whatever it says
+	for {
+		t, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", false
+		}
+		top := stack[len(stack)-1]
+		switch t := t.(type) {
+		case xml.StartElement:
+			if len(stack) > 256 || len(stack) == 1 && len(root.keys) > 0 {
+				return "", false
+			}
+			n := &xmlNode{name: xmlName(t.Name)}
+			for _, a := range t.Attr {
+				n.add("@"+xmlName(a.Name), jsonString(a.Value))
+			}
+			stack = append(stack, n)
+		case xml.EndElement:
+			if len(stack) == 1 || top.name != xmlName(t.Name) {
+				return "", false
+			}
+			stack = stack[:len(stack)-1]
+			stack[len(stack)-1].add(top.name, top.json())
+		case xml.CharData:
+			top.text.Write(t)
+		}
+	}
+	if len(stack) != 1 || len(root.keys) == 0 || strings.TrimSpace(root.text.String()) != "" {
+		return "", false
+	}
+	return string(root.json()), true
+}
+
+func xmlName(n xml.Name) string {
+	if n.Space != "" {
+		return n.Space + ":" + n.Local
+	}
+	return n.Local
+}
+
+// json writes the node's content.
+func (n *xmlNode) json() json.RawMessage {
+	text := strings.TrimSpace(n.text.String())
+	if n.keys == nil {
+		if text == "" {
+			return json.RawMessage("null")
+		}
+		return jsonString(text)
+	}
+	if text != "" {
+		n.add("#text", jsonString(text))
+	}
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, k := range n.keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(jsonString(k))
+		b.WriteByte(':')
+		v := n.vals[k]
+		if len(v) == 1 {
+			b.Write(v[0])
+			continue
+		}
+		b.WriteByte('[')
+		b.Write(bytes.Join(toBytes(v), []byte(",")))
+		b.WriteByte(']')
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func toBytes(list []json.RawMessage) [][]byte {
+	out := make([][]byte, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
+
+// jsonString writes s as JSON without escaping what HTML alone minds.
+func jsonString(s string) json.RawMessage {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(strings.ToValidUTF8(s, "\uFFFD")); err != nil {
+		return json.RawMessage(`""`)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// hashOf is the XXH64 of a text, or of a number as its eight bytes.
+func hashOf(text, kind string) (string, bool) {
+	b := []byte(text)
+	if kind == "n" {
+		v, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return strconv.FormatInt(int64(xxhash64([]byte(text))), 10), true
+		}
+		b = binary.LittleEndian.AppendUint64(nil, uint64(v))
+	}
+	return strconv.FormatInt(int64(xxhash64(b)), 10), true
+}
+
+// xxhash64 is XXH64 with seed 0, by the specification of the xxHash project.
+func xxhash64(b []byte) uint64 {
+	const (
+		p1 = 11400714785074694791
+		p2 = 14029467366897019727
+		p3 = 1609587929392839161
+		p4 = 9650029242287828579
+		p5 = 2870177450012600261
+	)
+	round := func(acc, in uint64) uint64 { return bits.RotateLeft64(acc+in*p2, 31) * p1 }
+	h, n := uint64(p5), uint64(len(b))
+	if len(b) >= 32 {
+		var one uint64 = p1
+		v := [4]uint64{one + p2, p2, 0, -one}
+		for ; len(b) >= 32; b = b[32:] {
+			for i := range v {
+				v[i] = round(v[i], binary.LittleEndian.Uint64(b[8*i:]))
+			}
+		}
+		h = bits.RotateLeft64(v[0], 1) + bits.RotateLeft64(v[1], 7) + bits.RotateLeft64(v[2], 12) + bits.RotateLeft64(v[3], 18)
+		for _, x := range v {
+			h = (h^round(0, x))*p1 + p4
+		}
+	}
+	h += n
+	for ; len(b) >= 8; b = b[8:] {
+		h = bits.RotateLeft64(h^round(0, binary.LittleEndian.Uint64(b)), 27)*p1 + p4
+	}
+	if len(b) >= 4 {
+		h = bits.RotateLeft64(h^uint64(binary.LittleEndian.Uint32(b))*p1, 23)*p2 + p3
+		b = b[4:]
+	}
+	for _, c := range b {
+		h = bits.RotateLeft64(h^uint64(c)*p5, 11) * p1
+	}
+	h = (h ^ h>>33) * p2
+	h = (h ^ h>>29) * p3
+	return h ^ h>>32
+}
+
+// maxUnpacked bounds what a few compressed bytes may become.
+const maxUnpacked = 16 << 20
+
+func decompress(s string, open func(io.Reader) (io.Reader, error)) (string, bool) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return "", false
+	}
+	r, err := open(bytes.NewReader(b))
+	if err != nil {
+		return "", false
+	}
+	out, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+	if err != nil || len(out) > maxUnpacked || !utf8.Valid(out) {
+		return "", false
+	}
+	return string(out), true
+}
+
+func compress(s string, open func(io.Writer) io.WriteCloser) (string, bool) {
+	var b bytes.Buffer
+	w := open(&b)
+	_, err := io.WriteString(w, s)
+	if errors.Join(err, w.Close()) != nil {
+		return "", false
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes()), true
+}
+
+// cidrList writes the range between two IPv4 addresses as prefixes.
+func cidrList(first, last string) (string, bool) {
+	var ends [2]uint64
+	for i, s := range [2]string{first, last} {
+		a, err := netip.ParseAddr(strings.TrimSpace(s))
+		if err != nil || !a.Is4() {
+			return "", false
+		}
+		b := a.As4()
+		ends[i] = uint64(binary.BigEndian.Uint32(b[:]))
+	}
+	list := []string{}
+	for lo, hi := ends[0], ends[1]; lo <= hi; {
+		n := 32 // the longest block that begins at lo and ends by hi
+		for n > 0 && lo%(1<<(33-n)) == 0 && lo+1<<(33-n)-1 <= hi {
+			n--
+		}
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(lo))
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4(b), n).String())
+		lo += 1 << (32 - n)
+	}
+	b, err := json.Marshal(list)
+	return string(b), err == nil
+}

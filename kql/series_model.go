@@ -1,0 +1,320 @@
+package kql
+
+import (
+	"math"
+	"slices"
+)
+
+// line is a regression line through a series over 0, 1, 2, …
+type line struct {
+	rsquare, slope, intercept, variance, rvariance float64
+	fit                                            series
+}
+
+// fitLine fits a line by least squares; what is no number is left out.
+func fitLine(s series) line {
+	var n, sx, sy, sxx, sxy float64
+	for i, y := range s {
+		if math.IsNaN(y) {
+			continue
+		}
+		x := float64(i)
+		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+	}
+	l := line{variance: s.variance(), fit: make(series, len(s))}
+	if d := n*sxx - sx*sx; d != 0 {
+		l.slope = (n*sxy - sx*sy) / d
+	}
+	if n > 0 {
+		l.intercept = (sy - l.slope*sx) / n
+	}
+	rest := make(series, len(s))
+	for i := range s {
+		l.fit[i] = l.intercept + l.slope*float64(i)
+		rest[i] = s[i] - l.fit[i]
+	}
+	l.rvariance = rest.variance()
+	if l.variance != 0 {
+		l.rsquare = 1 - l.rvariance/l.variance
+	}
+	return l
+}
+
+// columns are the results of series_fit_line() in their order.
+func (l line) columns() any {
+	return []any{l.rsquare, l.slope, l.variance, l.rvariance, l.intercept, l.fit}
+}
+
+// fitTwoLines finds the split of the series at which a line on either side
+// leaves the least.
+func fitTwoLines(s series) any {
+	if len(s) < 4 {
+		return nil
+	}
+	var left, right line
+	split, least := 0, math.Inf(1)
+	for i := 2; i <= len(s)-2; i++ {
+		l, r := fitLine(s[:i]), fitLine(s[i:])
+		if e := l.rvariance*float64(i-1) + r.rvariance*float64(len(s)-i-1); e < least {
+			split, least, left, right = i, e, l, r
+		}
+	}
+	fit := slices.Concat(left.fit, right.fit)
+	rest := make(series, len(s))
+	for i := range s {
+		rest[i] = s[i] - fit[i]
+	}
+	v, rv := s.variance(), rest.variance()
+	rsquare := 0.0
+	if v != 0 {
+		rsquare = 1 - rv/v
+	}
+	return []any{
+		rsquare, split, v, rv, fit,
+		right.rsquare, right.slope, right.intercept, right.variance, right.rvariance,
+		left.rsquare, left.slope, left.intercept, left.variance, left.rvariance,
+	}
+}
+
+// fir applies series_fir(series, filter[, normalize[, center]]).
+func fir(a seriesArgs) any {
+	s, f := a.series(0), slices.Clone(a.series(1))
+	if len(f) == 0 {
+		return nil
+	}
+	sum := f.fold(0, func(x, y float64) float64 { return x + y })
+	if a.flag(2, sum != 0 && !slices.ContainsFunc(f, func(v float64) bool { return v < 0 })) && sum != 0 {
+		for i := range f {
+			f[i] /= sum
+		}
+	}
+	shift := 0
+	if a.flag(3, false) {
+		shift = (len(f) - 1) / 2
+	}
+	out := make(series, len(s))
+	for i := range out {
+		for j, c := range f {
+			if k := i + shift - j; k >= 0 && k < len(s) {
+				out[i] += c * s[k]
+			}
+		}
+	}
+	return out
+}
+
+// iir applies series_iir(series, numerators, denominators).
+func iir(a seriesArgs) any { return iirFilter(a.series(0), a.series(1), a.series(2)) }
+
+func iirFilter(s, b, a series) any {
+	if len(a) == 0 || a[0] == 0 {
+		return nil
+	}
+	out := make(series, len(s))
+	for i := range out {
+		for j, c := range b {
+			if i >= j {
+				out[i] += c * s[i-j]
+			}
+		}
+		for j := 1; j < len(a) && j <= i; j++ {
+			out[i] -= a[j] * out[i-j]
+		}
+		out[i] /= a[0]
+	}
+	return out
+}
+
+// outliers scores each value by how far it lies outside of a range of
+// percentiles, in units of that range (Tukey's test).
+func outliers(s series, kind string, lo, hi float64) series {
+	if kind == "tukey" {
+		lo, hi = 25, 75
+	}
+	a, b := s.percentile(lo), s.percentile(hi)
+	width := b - a
+	if width == 0 { // nearly all values are one: measure by the deviation
+		width = math.Sqrt(s.variance())
+	}
+	out := make(series, len(s))
+	for i, v := range s {
+		switch {
+		case v > b:
+			out[i] = (v - b) / width
+		case v < a:
+			out[i] = (v - a) / width
+		}
+	}
+	return out
+}
+
+// autocorrelation is the correlation of a series with itself lag places later.
+func autocorrelation(s series, lag int) float64 {
+	m := s.mean()
+	var num, den float64
+	for i := range s {
+		den += (s[i] - m) * (s[i] - m)
+		if i+lag < len(s) {
+			num += (s[i] - m) * (s[i+lag] - m)
+		}
+	}
+	if den == 0 {
+		return 0
+	}
+	return num / den * float64(len(s)) / float64(len(s)-lag)
+}
+
+// clean replaces what is no number by the mean.
+func (s series) clean() series {
+	m := s.mean()
+	out := slices.Clone(s)
+	for i, v := range out {
+		if math.IsNaN(v) {
+			out[i] = m
+		}
+	}
+	return out
+}
+
+// detect returns the period with the strongest autocorrelation that the series
+// shows at least four times; 0 when none is above threshold. The shortest is 4,
+// as of series_periods_detect().
+func detect(s series, threshold float64) int {
+	s = s.clean()
+	best, score := 0, threshold
+	for p := 4; p <= len(s)/4; p++ {
+		c := autocorrelation(s, p)
+		if c > score+0.05 && c >= autocorrelation(s, p-1) && c >= autocorrelation(s, p+1) {
+			best, score = p, c
+		}
+	}
+	return best
+}
+
+// periodsDetect lowers series_periods_detect(series, min, max, count).
+func periodsDetect(a seriesArgs) any {
+	s := a.series(0).clean()
+	type peak struct{ period, score float64 }
+	var peaks []peak
+	for p := max(2, int(a.num(1, 4))); p <= min(int(a.num(2, 720)), len(s)/2); p++ {
+		c := autocorrelation(s, p)
+		if c > 0 && c >= autocorrelation(s, p-1) && c >= autocorrelation(s, p+1) {
+			peaks = append(peaks, peak{float64(p), min(c, 1)})
+		}
+	}
+	slices.SortStableFunc(peaks, func(x, y peak) int { return int(sign(y.score - x.score)) })
+	n := int(a.num(3, 2))
+	periods, scores := make(series, max(n, 0)), make(series, max(n, 0))
+	for i := range min(len(periods), len(peaks)) {
+		periods[i], scores[i] = peaks[i].period, peaks[i].score
+	}
+	return []any{periods, scores}
+}
+
+// periodsValidate scores periods: that of none is 0.
+func periodsValidate(a seriesArgs) any {
+	s := a.series(0).clean()
+	var periods, scores series
+	for i := 1; i < len(a); i++ {
+		p := a.num(i, 0)
+		lag, score := int(p), 0.0
+		if lag >= 2 && lag <= len(s)/2 {
+			c := autocorrelation(s, lag)
+			if c >= autocorrelation(s, lag-1) && c >= autocorrelation(s, lag+1) {
+				score = min(max(c, 0), 1)
+			}
+		}
+		periods, scores = append(periods, p), append(scores, score)
+	}
+	return []any{periods, scores}
+}
+
+// seasonal repeats the median of each place in the period; -1 finds the period.
+func seasonal(s series, period int, threshold float64) series {
+	if period < 0 {
+		period = detect(s, threshold)
+	}
+	out := make(series, len(s))
+	if period < 1 {
+		return out
+	}
+	for p := range min(period, len(s)) {
+		var at series
+		for i := p; i < len(s); i += period {
+			at = append(at, s[i])
+		}
+		m := at.percentile(50)
+		for i := p; i < len(s); i += period {
+			out[i] = m
+		}
+	}
+	return out
+}
+
+// parts are a series taken apart.
+type parts struct{ baseline, seasonal, trend, residual series }
+
+func (p parts) columns() any { return []any{p.baseline, p.seasonal, p.trend, p.residual} }
+
+// decompose takes apart the series, by the arguments from at on: seasonality,
+// trend, test points, seasonality threshold.
+func decompose(a seriesArgs, at int) parts {
+	s := a.series(0)
+	learn := len(s) - min(max(int(a.num(at+2, 0)), 0), len(s))
+	n := len(s)
+	p := parts{make(series, n), make(series, n), make(series, n), make(series, n)}
+	switch a.text(at+1, "avg") {
+	case "linefit":
+		l := fitLine(s[:learn])
+		for i := range s {
+			p.trend[i] = l.intercept + l.slope*float64(i)
+		}
+	case "avg":
+		m := s[:learn].mean()
+		for i := range s {
+			p.trend[i] = m
+		}
+	}
+	rest := make(series, learn)
+	for i := range rest {
+		rest[i] = s[i] - p.trend[i]
+	}
+	period := int(a.num(at, -1))
+	if period < 0 {
+		period = detect(rest, a.num(at+3, 0.6))
+	}
+	season := seasonal(rest, period, 0)
+	for i := range s {
+		if period > 0 && learn > 0 && period <= learn {
+			p.seasonal[i] = season[i%period]
+		}
+		p.baseline[i] = p.trend[i] + p.seasonal[i]
+		p.residual[i] = s[i] - p.baseline[i]
+	}
+	return p
+}
+
+// anomalies lowers series_decompose_anomalies(series, threshold, seasonality,
+// trend, test points, method, seasonality threshold).
+func anomalies(a seriesArgs) any {
+	threshold := a.num(1, 1.5)
+	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "avg"), a.num(4, 0), a.num(6, 0.6)}
+	p := decompose(d, 1)
+	score := outliers(p.residual, a.text(5, "ctukey"), 10, 90)
+	flags := make(series, len(score))
+	for i, v := range score {
+		if v > threshold {
+			flags[i] = 1
+		} else if v < -threshold {
+			flags[i] = -1
+		}
+	}
+	return []any{flags, score, p.baseline}
+}
+
+// forecast lowers series_decompose_forecast(series, points, seasonality, trend,
+// seasonality threshold): the baseline learnt without the last points.
+func forecast(a seriesArgs) any {
+	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "linefit"), a.num(1, 0), a.num(4, 0.6)}
+	return decompose(d, 1).baseline
+}
