@@ -144,7 +144,7 @@ func (db *DB) open(path string, files []File) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}}
+	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
 	return db.createBuiltin(ctx)
 }
@@ -249,7 +249,7 @@ func (db *DB) Append(ctx context.Context, b picket.Batch) error {
 	if err != nil {
 		return err
 	}
-	return db.send(ctx, request{table: b.Table, id: b.ID, rows: rows})
+	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, rows: rows})
 }
 
 // errClosed is what requests get after Close.
@@ -288,11 +288,12 @@ func (db *DB) Close() error {
 
 // request is one thing for the writer to do: create a table or append rows.
 type request struct {
-	create *kql.Table
-	table  string
-	id     string
-	rows   [][]driver.Value
-	done   chan error
+	create    *kql.Table
+	table     string
+	id        string
+	ephemeral bool
+	rows      [][]driver.Value
+	done      chan error
 }
 
 // exec runs SQL on the writer's own connection.
