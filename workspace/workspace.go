@@ -125,6 +125,9 @@ func (db *DB) open(path string, files []File) error {
 		}
 	}
 	ctx := context.Background()
+	if err := db.registerNatives(ctx); err != nil {
+		return err
+	}
 	if err := db.loadFiles(ctx, files); err != nil {
 		return err
 	}
