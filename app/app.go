@@ -275,7 +275,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
+		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -34,7 +34,7 @@ type incidentBook struct {
 	fail     error
 }
 
-func (b *incidentBook) Comment(_ context.Context, incident string, c picket.Comment) error {
+func (b *incidentBook) Comment(_ context.Context, _ By, incident string, c picket.Comment) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -47,7 +47,7 @@ func (b *incidentBook) Comment(_ context.Context, incident string, c picket.Comm
 	return nil
 }
 
-func (b *incidentBook) Update(_ context.Context, _ string, u IncidentUpdate) error {
+func (b *incidentBook) Update(_ context.Context, _ By, _ string, u IncidentUpdate) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.updates = append(b.updates, u)

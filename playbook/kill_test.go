@@ -31,7 +31,7 @@ type victim struct{ State, URL, Run string }
 // httpIncidents tells the witness of comments.
 type httpIncidents struct{ url string }
 
-func (h httpIncidents) Comment(ctx context.Context, _ string, c picket.Comment) error {
+func (h httpIncidents) Comment(ctx context.Context, _ By, _ string, c picket.Comment) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, h.url+"/comment/"+c.ID, strings.NewReader(c.Message))
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (h httpIncidents) Comment(ctx context.Context, _ string, c picket.Comment) 
 	return res.Body.Close()
 }
 
-func (httpIncidents) Update(context.Context, string, IncidentUpdate) error { return nil }
+func (httpIncidents) Update(context.Context, By, string, IncidentUpdate) error { return nil }
 
 // TestVictim is not a test: TestKill starts it as a process.
 func TestVictim(t *testing.T) {

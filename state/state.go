@@ -90,26 +90,39 @@ func (db *DB) open(ctx context.Context, path string) error {
 
 	dsn := "file:" + path + "?_txlock=immediate" +
 		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(ON)"
-	if db.sql, err = sql.Open("sqlite", dsn); err != nil {
+	if db.sql, err = pool(dsn); err != nil {
 		return err
 	}
-	db.sql.SetMaxOpenConns(8)
-	db.sql.SetMaxIdleConns(8)
 	if err := db.migrate(ctx); err != nil {
+		return err
+	}
+	// DBOS closes its pool when it stops, and others still need ours then.
+	work, err := pool(dsn)
+	if err != nil {
 		return err
 	}
 	db.work, err = dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
 		AppName:            "picket",
-		SQLiteSystemDB:     db.sql,
+		SQLiteSystemDB:     work,
 		ApplicationVersion: workVersion,
 		ExecutorID:         "local",
 		// DBOS tells of every start and stop; what matters of it is a warning.
 		Logger: slog.New(minLevel{db.log.With("component", "work").Handler(), slog.LevelWarn}),
 	})
 	if err != nil {
-		return fmt.Errorf("durable work: %w", err)
+		return errors.Join(fmt.Errorf("durable work: %w", err), work.Close())
 	}
 	return nil
+}
+
+func pool(dsn string) (*sql.DB, error) {
+	p, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	p.SetMaxOpenConns(8)
+	p.SetMaxIdleConns(8)
+	return p, nil
 }
 
 // migrate applies the embedded files of schema that are not recorded yet, in

@@ -116,3 +116,20 @@ func TestEnqueueInTransaction(t *testing.T) {
 	default:
 	}
 }
+
+// The state outlives the durable work: who stops later still needs it.
+func TestStateAfterStopWork(t *testing.T) {
+	db := open(t, "")
+	defer db.Close(t.Context())
+	if err := db.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := db.StopWork(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.SetValue(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -155,7 +155,7 @@ func (d *demonstration) event(e playbook.Event) {
 	switch {
 	case e.Action == "" && e.Status != playbook.Running:
 		d.runs.Add(1)
-	case e.Type == "Http" && strings.Contains(strings.ToLower(e.Action), "prowl") && e.Status != playbook.Running:
+	case e.Type == "Http" && strings.Contains(strings.ToLower(e.Action), "prowl") && e.Status != playbook.Running && e.Status != playbook.Skipped:
 		d.asked.Add(1)
 	}
 }
