@@ -33,9 +33,10 @@ const enriched = `ProwlEnrich_CL
     Syslog
     | where SyslogMessage startswith "Failed password"
     | extend IPAddress = extract(@"from (\S+) port", 1, SyslogMessage)
-    | summarize FailedLogons = count(), Users = dcount(extract(@"for (?:invalid user )?(.*) from", 1, SyslogMessage)) by IPAddress
+    | summarize FailedLogons = count() by IPAddress
   ) on IPAddress
-| project IPAddress, FailedLogons, Users, Status, Verdict, Confidence, Intelligence = IndicatorOfIntelligence, Country = CountryCode, AsOrganization, Ttps
+| extend Why = iff(isempty(Reason), strcat_array(Ttps, ", "), Reason)
+| project IPAddress, FailedLogons, Status, Verdict, Confidence, Intelligence = IndicatorOfIntelligence, Country = CountryCode, AsOrganization, Why
 | sort by Confidence desc, FailedLogons desc`
 
 // demo is "picket demo": the whole job, here and now.
@@ -173,9 +174,24 @@ func (d *demonstration) tale() io.Writer {
 	return d.stdio.out
 }
 
+// Styles of text on a terminal (ECMA-48, Select Graphic Rendition).
+const (
+	bold  = "1"
+	dim   = "2"
+	green = "32"
+)
+
+// style marks text where a terminal shows it and NO_COLOR does not forbid it.
+func (d *demonstration) style(code, text string) string {
+	if os.Getenv("NO_COLOR") != "" || !isTerminal(d.tale()) {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
 // done prints a finished step.
 func (d *demonstration) done(what, format string, args ...any) {
-	d.say("  ✓ %-9s %s", what, fmt.Sprintf(format, args...))
+	d.say("  %s %s %s", d.style(green, "✓"), d.style(bold, fmt.Sprintf("%-9s", what)), fmt.Sprintf(format, args...))
 }
 
 // story runs the job and tells each step when it has happened.
@@ -386,7 +402,7 @@ func (d *demonstration) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("\n%s\n", enriched)
+	d.say("\n%s\n", d.style(dim, enriched))
 	if err := r.print(d.stdio.out, "table"); err != nil {
 		return err
 	}
@@ -397,7 +413,7 @@ func (d *demonstration) finish(ctx context.Context) error {
 // next says what to try next.
 func (d *demonstration) next() {
 	me := os.Args[0]
-	d.say("\nTry next:")
+	d.say("\n%s", d.style(bold, "Try next:"))
 	if d.stay {
 		d.say("  %s query --data %s 'SecurityIncident | project IncidentNumber, Title, Severity, Status, ModifiedBy'", me, d.app.Data())
 	} else {
