@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"picket"
@@ -216,8 +217,24 @@ func (a *App) report(kind string, err error) {
 		list = joined.Unwrap()
 	}
 	for _, e := range list {
-		a.log.Error(kind+" not loaded", "err", e)
+		var problems picket.Problems
+		if !errors.As(e, &problems) {
+			a.log.Error(kind+" not loaded", "err", e)
+		}
+		for _, p := range problems {
+			a.log.Error(kind+" not loaded", "at", fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column), "problem", oneLine(p.Msg))
+		}
 	}
+}
+
+// oneLine is a message without the picture of the line it is about, which a
+// log shows badly: what is wrong and the hint.
+func oneLine(msg string) string {
+	first, rest, _ := strings.Cut(msg, "\n")
+	if _, hint, ok := strings.Cut(rest, "hint: "); ok {
+		first += " (" + strings.TrimSpace(hint) + ")"
+	}
+	return first
 }
 
 func (a *App) wireServer() error {

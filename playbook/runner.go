@@ -216,7 +216,7 @@ func (r *Runner) run(ctx dbos.Context, id string) (string, error) {
 		return "", err
 	}
 	r.tell(Event{Run: id, Playbook: row.Playbook, Status: Running, Time: r.o.Now()})
-	end := done(nil)
+	var end *outcome
 	x, err := r.prepare(ctx, row)
 	if err != nil {
 		end = fail("InvalidTemplate", err.Error())
