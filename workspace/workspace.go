@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,18 +105,22 @@ func cmpOr[T comparable](v, def T) T {
 }
 
 func (db *DB) open(path string, files []File) error {
-	dsn := path
 	if path != "" {
+		// Absolute: the driver takes a relative path with a colon for a URL.
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if path = abs; strings.ContainsAny(path, "?%") {
+			return errors.New("DuckDB's driver takes no ? and no % in a path; use another folder")
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
 	}
-	connector, err := duckdb.NewConnector(dsn+"?autoinstall_known_extensions=false&autoload_known_extensions=false", nil)
+	connector, err := duckdb.NewConnector(path, nil)
 	if err != nil {
-		if path != "" {
-			return fmt.Errorf("%w (is another Picket running on it?)", err)
-		}
-		return err
+		return openError(err)
 	}
 	db.pool = sql.OpenDB(connector)
 	db.pool.SetMaxOpenConns(16)
@@ -125,17 +131,21 @@ func (db *DB) open(path string, files []File) error {
 		}
 	}
 	ctx := context.Background()
+	set := func(name, value string) error {
+		if _, err := db.pool.ExecContext(ctx, "SET "+name+" = "+value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+		return err
+	}
 	if err := db.loadFiles(ctx, files); err != nil {
 		return err
 	}
-	for _, s := range []string{
-		// From here on SQL can touch nothing but this database, and cannot turn that back.
-		"SET enable_external_access = false",
-		"SET lock_configuration = true",
-	} {
-		if _, err := db.pool.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
-		}
+	// From here on SQL can touch nothing but this database, and cannot turn that back.
+	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
 		return err
@@ -148,6 +158,17 @@ func (db *DB) open(path string, files []File) error {
 	go w.run()
 	return db.createBuiltin(ctx)
 }
+
+// openError says what DuckDB's error means for the most likely mistake: another
+// process has the file.
+func openError(err error) error {
+	if m := lockHolder.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("process %s has it open, and only one Picket can: stop that one first, or use another data folder", m[1])
+	}
+	return err
+}
+
+var lockHolder = regexp.MustCompile(`Could not set lock on file .*\(PID (\d+)\)`)
 
 // loadCatalog reads the tables' definitions, which DuckDB's own types cannot
 // tell (a datetime is a BIGINT there), and the workspace's id.

@@ -203,6 +203,25 @@ func TestSQLReachesNoFile(t *testing.T) {
 	}
 }
 
+// A folder may be named as it likes, but for what the driver cannot take.
+func TestOddPaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"a#b", "a b", "it's", "2026:11"} {
+		db := open(t, filepath.Join(dir, "w.duckdb"), Options{})
+		if v := scalar[string](t, db, "SELECT current_setting('autoload_known_extensions')::VARCHAR"); v != "false" {
+			t.Errorf("%s: extensions are loaded", dir)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "w.duckdb")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, dir := range []string{"a?threads=1", "a%zz"} {
+		if _, err := Open(filepath.Join(dir, "w.duckdb"), Options{}); err == nil || !strings.Contains(err.Error(), "another folder") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
 func TestLoadFiles(t *testing.T) {
 	dir := t.TempDir()
 	csv := filepath.Join(dir, "it's.csv")
