@@ -247,6 +247,16 @@ func TestLoadFiles(t *testing.T) {
 	if b.Columns[1].Type != kql.Dynamic || b.Columns[2].Type != kql.Dynamic {
 		t.Errorf("columns of B: %v", b.Columns)
 	}
+	// A name is not a pattern that other files match.
+	for name, text := range map[string]string{"g[1]*?.csv": "x\nright\n", "g1.csv": "x\nwrong\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := open(t, "", Options{Files: []File{{"G", filepath.Join(dir, "g[1]*?.csv")}}})
+	if s := scalar[string](t, g, `SELECT string_agg(x, ',') FROM "G"`); s != "right" {
+		t.Errorf("rows of G: %s", s)
+	}
 	if _, err := Open("", Options{Files: []File{{"A", filepath.Join(dir, "absent.csv")}}}); err == nil {
 		t.Error("an absent file loads")
 	}
