@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,6 +47,34 @@ func TestQuery(t *testing.T) {
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// What one sender puts into a dynamic column must not fail the queries of all:
+// DuckDB refuses some JSON that is valid.
+func TestQueryDynamicOfStrangers(t *testing.T) {
+	db := open(t, "", Options{})
+	for _, c := range []struct{ in, want string }{
+		{`{"a":"\ud800"}`, "\uFFFD"},
+		{`{"a":"x\uDC00y"}`, "x\uFFFDy"},
+		{`{"a":"\ud83d\ude00"}`, "\U0001F600"},
+		{`{"a":"\\ud800"}`, `\ud800`},
+		{`{"a":1e999}`, "1e999"},
+		{`{"a":-1E999,"b":[{"c":9e9999}]}`, "-1E999"},
+		{`{"a":` + strings.Repeat("9", 400) + `}`, strings.Repeat("9", 400)},
+		{`{"a":15e-1,"b":true}`, "1.5"},
+		{`{"a":"e1\"\u0041","b":false}`, `e1"A`},
+		{`{"a":"<&>","b":1e999}`, "<&>"},
+	} {
+		b := picket.Batch{Table: "ProwlEnrich_CL", ID: c.in, Columns: []string{"IPAddress", "Ttps"}, Rows: [][]any{{c.in, json.RawMessage(c.in)}}}
+		if err := db.Append(t.Context(), b); err != nil {
+			t.Errorf("%.40s: %v", c.in, err)
+			continue
+		}
+		got := query(t, db, "ProwlEnrich_CL | project IPAddress, tostring(Ttps.a), tostring(Ttps.b[0].c)", kql.Options{})
+		if i := slices.IndexFunc(got, func(r []any) bool { return r[0] == c.in }); i < 0 || got[i][1] != c.want {
+			t.Errorf("%.40s: %.80v, want %.40s", c.in, got, c.want)
+		}
 	}
 }
 
