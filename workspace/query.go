@@ -42,7 +42,9 @@ func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, er
 // Run runs a compiled query.
 func (db *DB) Run(ctx context.Context, q *kql.Query) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
-	rows, err := db.pool.QueryContext(ctx, q.SQL)
+	// The driver holds the whole result before its first row is read: it must
+	// not hold what the limit cuts off. One row more tells that there are more.
+	rows, err := db.pool.QueryContext(ctx, fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, db.limits.Rows+1))
 	if err != nil {
 		defer cancel()
 		return nil, runError(ctx, err, db.limits)

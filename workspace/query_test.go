@@ -123,6 +123,17 @@ func TestQueryLimits(t *testing.T) {
 	if err != nil || len(rows) != 10 || !strings.Contains(res.Truncated, "10 records") {
 		t.Errorf("%d rows, truncated %q, err %v", len(rows), res.Truncated, err)
 	}
+	// No more is made than is read, in the order that was asked for.
+	res, err = db.Run(t.Context(), &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := res.Collect(); err != nil || len(rows) != 10 {
+		t.Errorf("%d rows of a result without end, err %v", len(rows), err)
+	}
+	if rows := query(t, db, "range x from 1 to 1000 step 1 | sort by x desc", kql.Options{}); len(rows) != 10 || rows[0][0] != int64(1000) || rows[9][0] != int64(991) {
+		t.Errorf("sorted: %v", rows)
+	}
 	res, err = db.Query(t.Context(), "range x from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range y from 1 to 1000000 step 1 | extend k = 1) on k | where x * y == 7", kql.Options{})
 	if err == nil {
 		_, err = res.Collect()
