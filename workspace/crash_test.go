@@ -3,13 +3,16 @@ package workspace
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	osexec "os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +33,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	start := os.Getenv("WORKSPACE_TEST_START")
+	if start == "full" {
+		fillDisk(db)
+		return
+	}
 	var wg sync.WaitGroup
 	for w := range 2 {
 		wg.Go(func() {
@@ -48,6 +55,34 @@ func TestMain(m *testing.M) {
 		})
 	}
 	wg.Wait()
+}
+
+// fillDisk appends until DuckDB gives up, in a process whose files cannot grow
+// beyond a limit, and says what came of it.
+func fillDisk(db *DB) {
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 20 << 20, Max: 20 << 20}); err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	acked := 0
+	for ctx.Err() == nil {
+		lines := make([]string, 1000)
+		for i := range lines {
+			lines[i] = rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text()
+		}
+		if err := db.Append(ctx, syslog("", lines...)); picket.CodeOf(err) == picket.Unavailable {
+			break
+		} else if err == nil {
+			acked += len(lines)
+		}
+	}
+	_, err := db.Query(ctx, "Syslog | count", kql.Options{})
+	fmt.Println("acked", acked)
+	fmt.Println("query", picket.CodeOf(err))
+	fmt.Println("watch", db.Watch(ctx))
 }
 
 // child starts the other process and returns its lines.
@@ -115,6 +150,29 @@ func TestKill(t *testing.T) {
 	more := query(t, db, "Syslog | summarize n = count() by SyslogMessage | where n == 4 and toint(split(SyslogMessage, '-')[2]) % 2 == 0", kql.Options{})
 	if len(more) > 0 {
 		t.Errorf("%d batches with an ID were written again, such as %v", len(more), more[0])
+	}
+}
+
+// A disk that is full at a checkpoint ends the database for this process. That
+// is told, so that somebody starts anew; what was acknowledged is there then.
+func TestFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	cmd, lines := child(t, path, "full")
+	said := map[string]string{}
+	for lines.Scan() {
+		what, rest, _ := strings.Cut(lines.Text(), " ")
+		said[what] = rest
+	}
+	_ = cmd.Wait()
+	if said["error"] != "" || said["query"] != "unavailable" || !strings.Contains(said["watch"], "cannot go on") {
+		t.Fatalf("the process said %v", said)
+	}
+	db := open(t, path, Options{})
+	var acked int64
+	fmt.Sscan(said["acked"], &acked)
+	// The batch that failed may be there, too: it was not acknowledged.
+	if n := query(t, db, "Syslog | count", kql.Options{})[0][0].(int64); acked == 0 || n < acked {
+		t.Errorf("%d rows, %d were acknowledged", n, acked)
 	}
 }
 

@@ -61,6 +61,7 @@ type DB struct {
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
 	close    sync.Once
+	failed   chan error // holds why the database is lost to this process, if it is
 }
 
 // Open opens or creates the workspace in the DuckDB file at path; an empty path
@@ -74,6 +75,7 @@ func Open(path string, o Options) (*DB, error) {
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
+		failed:   make(chan error, 1),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -297,6 +299,42 @@ func (db *DB) send(ctx context.Context, r request) error {
 		default:
 			return errClosed
 		}
+	}
+}
+
+// Watch waits until ctx ends, or returns an error when DuckDB has given up the
+// database, as it does when the disk is full at a checkpoint: nothing can be
+// read or written then until the file is opened anew. What was acknowledged is
+// in the file. It is for one caller.
+func (db *DB) Watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-db.failed:
+		return fmt.Errorf("the workspace cannot go on until the next start: %w", err)
+	}
+}
+
+// lost makes Watch return when err says that DuckDB has given up, and reports
+// whether it says so.
+func (db *DB) lost(err error) bool {
+	var e *duckdb.Error
+	fatal := errors.As(err, &e) && e.Type == duckdb.ErrorTypeFatal || err != nil && strings.Contains(err.Error(), "database has been invalidated")
+	if fatal {
+		select {
+		case db.failed <- err:
+		default: // it is known
+		}
+	}
+	return fatal
+}
+
+func (db *DB) isClosed() bool {
+	select {
+	case <-db.closing:
+		return true
+	default:
+		return false
 	}
 }
 
