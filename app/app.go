@@ -177,8 +177,9 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range a.cfg.Logs {
-		a.tails = append(a.tails, part{"file " + path, a.tail(path, false).Run})
+	for _, path := range distinctFiles(a.cfg.Logs) {
+		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
+		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
 	}
 	return nil
 }
@@ -275,7 +276,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
