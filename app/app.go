@@ -248,8 +248,22 @@ func (a *App) wireServer() error {
 	return nil
 }
 
-// URL is where the HTTP APIs are.
-func (a *App) URL() string { return "http://" + a.listen.Addr().String() }
+// URL is where the HTTP APIs are, as this host reaches them.
+func (a *App) URL() string { return "http://" + a.host() }
+
+// host is the host and port of URL.
+func (a *App) host() string {
+	at, err := netip.ParseAddrPort(a.listen.Addr().String())
+	if err != nil {
+		return a.listen.Addr().String()
+	}
+	// Every address is no address to send a key to: a proxy might take it. Go
+	// listens on all of IPv4 for the one of IPv6, too.
+	if at.Addr().IsUnspecified() {
+		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return at.String()
+}
 
 // SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
 func (a *App) SyslogAddr() netip.AddrPort {
@@ -265,9 +279,12 @@ func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 // Run runs everything until ctx ends or a part fails, and has stopped and
 // closed everything when it returns. Call it once.
 func (a *App) Run(ctx context.Context) error {
-	if err := os.WriteFile(filepath.Join(a.cfg.Data, urlFile), []byte(a.URL()+"\n"), 0o600); err != nil {
+	url := filepath.Join(a.cfg.Data, urlFile)
+	if err := os.WriteFile(url, []byte(a.URL()+"\n"), 0o600); err != nil {
 		return errors.Join(err, a.close())
 	}
+	// Whoever gets the port next is not to be asked with the admin token.
+	a.closed = append(a.closed, func() error { return os.Remove(url) })
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
@@ -296,10 +313,13 @@ func (a *App) serve(ctx context.Context) error {
 	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := a.http.Shutdown(wait); err != nil {
-		return errors.Join(err, a.http.Close())
+	err := a.http.Shutdown(wait)
+	if errors.Is(err, context.DeadlineExceeded) {
+		// Nobody but the callers is to blame for that: it is no failure.
+		a.log.Warn("requests under way are cut off")
+		return a.http.Close()
 	}
-	return nil
+	return err
 }
 
 // work runs the durable work until ctx ends; what is not finished then goes on
