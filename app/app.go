@@ -178,8 +178,9 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range a.cfg.Logs {
-		a.tails = append(a.tails, part{"file " + path, a.tail(path, false).Run})
+	for _, path := range distinctFiles(a.cfg.Logs) {
+		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
+		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
 	}
 	return nil
 }
@@ -264,8 +265,22 @@ func (a *App) wireServer() error {
 	return nil
 }
 
-// URL is where the HTTP APIs are.
-func (a *App) URL() string { return "http://" + a.listen.Addr().String() }
+// URL is where the HTTP APIs are, as this host reaches them.
+func (a *App) URL() string { return "http://" + a.host() }
+
+// host is the host and port of URL.
+func (a *App) host() string {
+	at, err := netip.ParseAddrPort(a.listen.Addr().String())
+	if err != nil {
+		return a.listen.Addr().String()
+	}
+	// Every address is no address to send a key to: a proxy might take it. Go
+	// listens on all of IPv4 for the one of IPv6, too.
+	if at.Addr().IsUnspecified() {
+		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return at.String()
+}
 
 // SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
 func (a *App) SyslogAddr() netip.AddrPort {
@@ -281,9 +296,12 @@ func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 // Run runs everything until ctx ends or a part fails, and has stopped and
 // closed everything when it returns. Call it once.
 func (a *App) Run(ctx context.Context) error {
-	if err := os.WriteFile(filepath.Join(a.cfg.Data, urlFile), []byte(a.URL()+"\n"), 0o600); err != nil {
+	url := filepath.Join(a.cfg.Data, urlFile)
+	if err := os.WriteFile(url, []byte(a.URL()+"\n"), 0o600); err != nil {
 		return errors.Join(err, a.close())
 	}
+	// Whoever gets the port next is not to be asked with the admin token.
+	a.closed = append(a.closed, func() error { return os.Remove(url) })
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
@@ -292,7 +310,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
@@ -312,10 +330,13 @@ func (a *App) serve(ctx context.Context) error {
 	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := a.http.Shutdown(wait); err != nil {
-		return errors.Join(err, a.http.Close())
+	err := a.http.Shutdown(wait)
+	if errors.Is(err, context.DeadlineExceeded) {
+		// Nobody but the callers is to blame for that: it is no failure.
+		a.log.Warn("requests under way are cut off")
+		return a.http.Close()
 	}
-	return nil
+	return err
 }
 
 // work runs the durable work until ctx ends; what is not finished then goes on

@@ -25,7 +25,7 @@ func (a *App) wirePlaybooks(ctx context.Context, skip *reputation.Skipper) error
 		return fmt.Errorf("the playbooks' API key: %w", err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 50, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment}
-	cache := reputation.NewCache(a.State, ownToken{key, a.listen.Addr().String(), transport}, reputation.CacheOptions{Skip: skip, Logger: a.component("cache")})
+	cache := reputation.NewCache(a.State, ownToken{key, a.host(), transport}, reputation.CacheOptions{Skip: skip, Logger: a.component("cache")})
 	a.Playbooks, err = playbook.New(a.State, playbook.Options{
 		HTTP:       cache,
 		Parameters: func(string) map[string]any { return a.parameters(key) },

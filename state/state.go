@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,8 @@ type DB struct {
 	work dbos.Context
 	log  *slog.Logger
 	temp string // folder to remove on Close, or ""
+
+	workSQL *sql.DB // of work alone, which closes it
 
 	write    sync.Mutex // one writer at a time in this process: no busy loops among ourselves
 	launched bool
@@ -88,41 +91,43 @@ func (db *DB) open(ctx context.Context, path string) error {
 	}
 	f.Close()
 
-	dsn := "file:" + path + "?_txlock=immediate" +
-		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(ON)"
-	if db.sql, err = pool(dsn); err != nil {
+	if db.sql, err = connect(path); err != nil {
 		return err
 	}
 	if err := db.migrate(ctx); err != nil {
 		return err
 	}
-	// DBOS closes its pool when it stops, and others still need ours then.
-	work, err := pool(dsn)
-	if err != nil {
+	// DBOS closes the handle it is given when it shuts down, and the counts and
+	// changes of those it served are still to be written then: it gets its own.
+	if db.workSQL, err = connect(path); err != nil {
 		return err
 	}
 	db.work, err = dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
 		AppName:            "picket",
-		SQLiteSystemDB:     work,
+		SQLiteSystemDB:     db.workSQL,
 		ApplicationVersion: workVersion,
 		ExecutorID:         "local",
 		// DBOS tells of every start and stop; what matters of it is a warning.
 		Logger: slog.New(minLevel{db.log.With("component", "work").Handler(), slog.LevelWarn}),
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("durable work: %w", err), work.Close())
+		return fmt.Errorf("durable work: %w", err)
 	}
 	return nil
 }
 
-func pool(dsn string) (*sql.DB, error) {
-	p, err := sql.Open("sqlite", dsn)
+// connect returns a pool of connections to the database file.
+func connect(path string) (*sql.DB, error) {
+	// SQLite reads the name as a URI: # and ? would end it.
+	name := url.URL{Path: path}
+	pool, err := sql.Open("sqlite", "file:"+name.EscapedPath()+"?_txlock=immediate"+
+		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(ON)")
 	if err != nil {
 		return nil, err
 	}
-	p.SetMaxOpenConns(8)
-	p.SetMaxIdleConns(8)
-	return p, nil
+	pool.SetMaxOpenConns(8)
+	pool.SetMaxIdleConns(8)
+	return pool, nil
 }
 
 // migrate applies the embedded files of schema that are not recorded yet, in
@@ -241,8 +246,10 @@ func (db *DB) StopWork(ctx context.Context) error {
 // Close stops durable work, if that was not done yet, and closes the database.
 func (db *DB) Close(ctx context.Context) error {
 	errs := []error{db.StopWork(ctx)}
-	if db.sql != nil {
-		errs = append(errs, db.sql.Close())
+	for _, pool := range []*sql.DB{db.workSQL, db.sql} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
 	}
 	if db.temp != "" {
 		errs = append(errs, os.RemoveAll(db.temp))

@@ -117,19 +117,39 @@ func TestEnqueueInTransaction(t *testing.T) {
 	}
 }
 
-// The state outlives the durable work: who stops later still needs it.
-func TestStateAfterStopWork(t *testing.T) {
+// Who was served by durable work writes what is left when that has stopped.
+func TestStateOutlivesDurableWork(t *testing.T) {
 	db := open(t, "")
-	defer db.Close(t.Context())
+	defer db.Close(context.Background())
 	if err := db.Launch(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if err := db.StopWork(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if err := db.StopWork(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if err := db.SetValue(t.Context(), "k", "v"); err != nil {
-		t.Fatal(err)
+		t.Errorf("after durable work has stopped: %v", err)
+	}
+}
+
+// A folder may be named as it likes; SQLite would read #, ? and % in it as
+// parts of a URI, and take another file.
+func TestOddPaths(t *testing.T) {
+	for _, name := range []string{"a#b", "a?b", "a%41b", "a%zz", "a b", "a'b", "ä:b"} {
+		dir := filepath.Join(t.TempDir(), name)
+		db, err := Open(t.Context(), Options{Path: filepath.Join(dir, "state.db")})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := db.SetValue(t.Context(), "k", "v"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := db.Close(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if fi, err := os.Stat(filepath.Join(dir, "state.db")); err != nil || fi.Size() == 0 {
+			t.Errorf("%s: the file is not where it was asked for: %v", name, err)
+		}
 	}
 }

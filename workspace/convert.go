@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
@@ -168,11 +169,79 @@ func dynamic(v any) (driver.Value, error) {
 	} else if !json.Valid(raw) {
 		return nil, fmt.Errorf("not JSON: %.40q", raw)
 	}
+	if !plainJSON(raw) {
+		var err error
+		if raw, err = tameJSON(raw); err != nil {
+			return nil, err
+		}
+	}
 	s := cleanText(strings.TrimSpace(string(raw)))
 	if s == "null" {
 		return nil, nil
 	}
 	return json.RawMessage(s), nil // the appender encodes what it gets: a string would be quoted again
+}
+
+// plainJSON reports whether valid JSON surely holds nothing that DuckDB's parser
+// refuses though Go's takes it: a lone surrogate, a number beyond a double. One
+// such value would fail every query that looks into its column.
+func plainJSON(raw []byte) bool {
+	quoted, digits := false, 0
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++ // JSON is valid: something follows
+			if raw[i] == 'u' && (raw[i+1] == 'd' || raw[i+1] == 'D') && raw[i+2] >= '8' {
+				return false
+			}
+		case quoted:
+		case c >= '0' && c <= '9':
+			if digits++; digits > 300 {
+				return false
+			}
+			continue
+		case c == 'e' && digits > 0, c == 'E': // not that of true or false
+			return false
+		}
+		digits = 0
+	}
+	return true
+}
+
+// tameJSON writes JSON anew: lone surrogates become U+FFFD, and numbers beyond
+// a double strings.
+func tameJSON(raw []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(tameNumbers(v))
+	return b.Bytes(), err
+}
+
+func tameNumbers(v any) any {
+	switch x := v.(type) {
+	case json.Number:
+		if _, err := x.Float64(); err != nil {
+			return x.String()
+		}
+	case []any:
+		for i := range x {
+			x[i] = tameNumbers(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = tameNumbers(x[k])
+		}
+	}
+	return v
 }
 
 func integer(v any) (int64, error) {

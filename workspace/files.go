@@ -39,7 +39,7 @@ func (db *DB) loadFile(ctx context.Context, f File) error {
 	if err != nil {
 		return err
 	}
-	source := read + "('" + strings.ReplaceAll(f.Path, "'", "''") + "')"
+	source := read + "('" + literalPath.Replace(f.Path) + "')"
 	rows, err := db.pool.QueryContext(ctx, "DESCRIBE SELECT * FROM "+source)
 	if err != nil {
 		return err
@@ -67,6 +67,10 @@ func (db *DB) loadFile(ctx context.Context, f File) error {
 	db.tables[f.Table] = t
 	return nil
 }
+
+// literalPath makes a path that DuckDB takes for this very file: it would read
+// these as a pattern, and a quote as the end.
+var literalPath = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]", "'", "''")
 
 // reader picks DuckDB's reader by the file's name.
 func reader(path string) (string, error) {

@@ -8,6 +8,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/duckdb/duckdb-go/v2"
+
 	"picket"
 	"picket/kql"
 )
@@ -23,6 +25,7 @@ type Result struct {
 	rows   *sql.Rows
 	ctx    context.Context // of the running query: its deadline tells why it ended
 	cancel context.CancelFunc
+	db     *DB
 	limits Limits
 }
 
@@ -42,21 +45,33 @@ func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, er
 // Run runs a compiled query.
 func (db *DB) Run(ctx context.Context, q *kql.Query) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
-	rows, err := db.pool.QueryContext(ctx, q.SQL)
+	// The driver holds the whole result before its first row is read: it must
+	// not hold what the limit cuts off. One row more tells that there are more.
+	rows, err := db.pool.QueryContext(ctx, fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, db.limits.Rows+1))
 	if err != nil {
 		defer cancel()
-		return nil, runError(ctx, err, db.limits)
+		return nil, db.runError(ctx, err)
 	}
-	return &Result{Columns: q.Columns, rows: rows, ctx: ctx, cancel: cancel, limits: db.limits}, nil
+	return &Result{Columns: q.Columns, rows: rows, ctx: ctx, cancel: cancel, db: db, limits: db.limits}, nil
 }
 
-// runError tells a reached limit from other failures.
-func runError(ctx context.Context, err error, l Limits) error {
+// runError tells a reached limit, and what is no fault of the query, from other
+// failures.
+func (db *DB) runError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return picket.Errorf(picket.Busy, "the query took longer than %s; narrow its time range or its rows", l.Time)
+		return picket.Errorf(picket.Busy, "the query took longer than %s; narrow its time range or its rows", db.limits.Time)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	var e *duckdb.Error
+	switch {
+	case db.lost(err), db.isClosed():
+		return picket.Errorf(picket.Unavailable, "the workspace is not available: %w", err)
+	case errors.As(err, &e) && e.Type == duckdb.ErrorTypeOutOfMemory:
+		return picket.Errorf(picket.Unavailable, "there is not enough memory for this query; narrow its time range or its rows: %w", err)
+	case errors.As(err, &e) && (e.Type == duckdb.ErrorTypeIO || e.Type == duckdb.ErrorTypeInternal):
+		return fmt.Errorf("run query: %w", err)
 	}
 	return picket.Errorf(picket.Invalid, "the query failed while it ran: %w", err)
 }
@@ -90,7 +105,7 @@ func (r *Result) Rows() iter.Seq2[[]any, error] {
 			}
 		}
 		if err := r.rows.Err(); err != nil {
-			yield(nil, runError(r.ctx, err, r.limits))
+			yield(nil, r.db.runError(r.ctx, err))
 		}
 	}
 }

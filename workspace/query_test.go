@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,6 +50,34 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// What one sender puts into a dynamic column must not fail the queries of all:
+// DuckDB refuses some JSON that is valid.
+func TestQueryDynamicOfStrangers(t *testing.T) {
+	db := open(t, "", Options{})
+	for _, c := range []struct{ in, want string }{
+		{`{"a":"\ud800"}`, "\uFFFD"},
+		{`{"a":"x\uDC00y"}`, "x\uFFFDy"},
+		{`{"a":"\ud83d\ude00"}`, "\U0001F600"},
+		{`{"a":"\\ud800"}`, `\ud800`},
+		{`{"a":1e999}`, "1e999"},
+		{`{"a":-1E999,"b":[{"c":9e9999}]}`, "-1E999"},
+		{`{"a":` + strings.Repeat("9", 400) + `}`, strings.Repeat("9", 400)},
+		{`{"a":15e-1,"b":true}`, "1.5"},
+		{`{"a":"e1\"\u0041","b":false}`, `e1"A`},
+		{`{"a":"<&>","b":1e999}`, "<&>"},
+	} {
+		b := picket.Batch{Table: "ProwlEnrich_CL", ID: c.in, Columns: []string{"IPAddress", "Ttps"}, Rows: [][]any{{c.in, json.RawMessage(c.in)}}}
+		if err := db.Append(t.Context(), b); err != nil {
+			t.Errorf("%.40s: %v", c.in, err)
+			continue
+		}
+		got := query(t, db, "ProwlEnrich_CL | project IPAddress, tostring(Ttps.a), tostring(Ttps.b[0].c)", kql.Options{})
+		if i := slices.IndexFunc(got, func(r []any) bool { return r[0] == c.in }); i < 0 || got[i][1] != c.want {
+			t.Errorf("%.40s: %.80v, want %.40s", c.in, got, c.want)
+		}
+	}
+}
+
 // A window bounds TimeGenerated; its end is not part of it.
 func TestQueryWindow(t *testing.T) {
 	db := open(t, "", Options{})
@@ -93,6 +122,17 @@ func TestQueryLimits(t *testing.T) {
 	rows, err := res.Collect()
 	if err != nil || len(rows) != 10 || !strings.Contains(res.Truncated, "10 records") {
 		t.Errorf("%d rows, truncated %q, err %v", len(rows), res.Truncated, err)
+	}
+	// No more is made than is read, in the order that was asked for.
+	res, err = db.Run(t.Context(), &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := res.Collect(); err != nil || len(rows) != 10 {
+		t.Errorf("%d rows of a result without end, err %v", len(rows), err)
+	}
+	if rows := query(t, db, "range x from 1 to 1000 step 1 | sort by x desc", kql.Options{}); len(rows) != 10 || rows[0][0] != int64(1000) || rows[9][0] != int64(991) {
+		t.Errorf("sorted: %v", rows)
 	}
 	res, err = db.Query(t.Context(), "range x from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range y from 1 to 1000000 step 1 | extend k = 1) on k | where x * y == 7", kql.Options{})
 	if err == nil {

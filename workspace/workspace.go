@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +61,7 @@ type DB struct {
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
 	close    sync.Once
+	failed   chan error // holds why the database is lost to this process, if it is
 }
 
 // Open opens or creates the workspace in the DuckDB file at path; an empty path
@@ -72,6 +75,7 @@ func Open(path string, o Options) (*DB, error) {
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
+		failed:   make(chan error, 1),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -103,18 +107,22 @@ func cmpOr[T comparable](v, def T) T {
 }
 
 func (db *DB) open(path string, files []File) error {
-	dsn := path
 	if path != "" {
+		// Absolute: the driver takes a relative path with a colon for a URL.
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if path = abs; strings.ContainsAny(path, "?%") {
+			return errors.New("DuckDB's driver takes no ? and no % in a path; use another folder")
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
 	}
-	connector, err := duckdb.NewConnector(dsn+"?autoinstall_known_extensions=false&autoload_known_extensions=false", nil)
+	connector, err := duckdb.NewConnector(path, nil)
 	if err != nil {
-		if path != "" {
-			return fmt.Errorf("%w (is another Picket running on it?)", err)
-		}
-		return err
+		return openError(err)
 	}
 	db.pool = sql.OpenDB(connector)
 	db.pool.SetMaxOpenConns(16)
@@ -128,17 +136,21 @@ func (db *DB) open(path string, files []File) error {
 	if err := db.registerNatives(ctx); err != nil {
 		return err
 	}
+	set := func(name, value string) error {
+		if _, err := db.pool.ExecContext(ctx, "SET "+name+" = "+value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+		return err
+	}
 	if err := db.loadFiles(ctx, files); err != nil {
 		return err
 	}
-	for _, s := range []string{
-		// From here on SQL can touch nothing but this database, and cannot turn that back.
-		"SET enable_external_access = false",
-		"SET lock_configuration = true",
-	} {
-		if _, err := db.pool.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
-		}
+	// From here on SQL can touch nothing but this database, and cannot turn that back.
+	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
 		return err
@@ -151,6 +163,17 @@ func (db *DB) open(path string, files []File) error {
 	go w.run()
 	return db.createBuiltin(ctx)
 }
+
+// openError says what DuckDB's error means for the most likely mistake: another
+// process has the file.
+func openError(err error) error {
+	if m := lockHolder.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("process %s has it open, and only one Picket can: stop that one first, or use another data folder", m[1])
+	}
+	return err
+}
+
+var lockHolder = regexp.MustCompile(`Could not set lock on file .*\(PID (\d+)\)`)
 
 // loadCatalog reads the tables' definitions, which DuckDB's own types cannot
 // tell (a datetime is a BIGINT there), and the workspace's id.
@@ -279,6 +302,42 @@ func (db *DB) send(ctx context.Context, r request) error {
 		default:
 			return errClosed
 		}
+	}
+}
+
+// Watch waits until ctx ends, or returns an error when DuckDB has given up the
+// database, as it does when the disk is full at a checkpoint: nothing can be
+// read or written then until the file is opened anew. What was acknowledged is
+// in the file. It is for one caller.
+func (db *DB) Watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-db.failed:
+		return fmt.Errorf("the workspace cannot go on until the next start: %w", err)
+	}
+}
+
+// lost makes Watch return when err says that DuckDB has given up, and reports
+// whether it says so.
+func (db *DB) lost(err error) bool {
+	var e *duckdb.Error
+	fatal := errors.As(err, &e) && e.Type == duckdb.ErrorTypeFatal || err != nil && strings.Contains(err.Error(), "database has been invalidated")
+	if fatal {
+		select {
+		case db.failed <- err:
+		default: // it is known
+		}
+	}
+	return fatal
+}
+
+func (db *DB) isClosed() bool {
+	select {
+	case <-db.closing:
+		return true
+	default:
+		return false
 	}
 }
 

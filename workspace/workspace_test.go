@@ -249,6 +249,25 @@ func TestSQLReachesNoFile(t *testing.T) {
 	}
 }
 
+// A folder may be named as it likes, but for what the driver cannot take.
+func TestOddPaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"a#b", "a b", "it's", "2026:11"} {
+		db := open(t, filepath.Join(dir, "w.duckdb"), Options{})
+		if v := scalar[string](t, db, "SELECT current_setting('autoload_known_extensions')::VARCHAR"); v != "false" {
+			t.Errorf("%s: extensions are loaded", dir)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "w.duckdb")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, dir := range []string{"a?threads=1", "a%zz"} {
+		if _, err := Open(filepath.Join(dir, "w.duckdb"), Options{}); err == nil || !strings.Contains(err.Error(), "another folder") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
 func TestLoadFiles(t *testing.T) {
 	dir := t.TempDir()
 	csv := filepath.Join(dir, "it's.csv")
@@ -273,6 +292,16 @@ func TestLoadFiles(t *testing.T) {
 	b, _ := db.Table("B")
 	if b.Columns[1].Type != kql.Dynamic || b.Columns[2].Type != kql.Dynamic {
 		t.Errorf("columns of B: %v", b.Columns)
+	}
+	// A name is not a pattern that other files match.
+	for name, text := range map[string]string{"g[1]*?.csv": "x\nright\n", "g1.csv": "x\nwrong\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := open(t, "", Options{Files: []File{{"G", filepath.Join(dir, "g[1]*?.csv")}}})
+	if s := scalar[string](t, g, `SELECT string_agg(x, ',') FROM "G"`); s != "right" {
+		t.Errorf("rows of G: %s", s)
 	}
 	if _, err := Open("", Options{Files: []File{{"A", filepath.Join(dir, "absent.csv")}}}); err == nil {
 		t.Error("an absent file loads")

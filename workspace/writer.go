@@ -111,17 +111,21 @@ func (w *writer) commit(group []request) {
 }
 
 func (w *writer) transaction(group []request) (err error) {
-	if err := exec(w.conn, "BEGIN"); err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
 	defer func() {
 		if err == nil {
 			return
 		}
 		// An appender that failed still holds its rows: it must not flush them into the next transaction.
 		w.dropAppenders()
+		if w.db.lost(err) { // there is nothing to roll back
+			err = picket.Errorf(picket.Unavailable, "append: %w", err)
+			return
+		}
 		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
 	}()
+	if err := exec(w.conn, "BEGIN"); err != nil {
+		return err
+	}
 	touched := map[string]bool{}
 	brief := map[string]bool{} // ephemeral ids of this group
 	for _, r := range group {

@@ -46,6 +46,9 @@ func connect(data string) (*client, error) {
 	if c.url == "" {
 		return nil, misuse("which server? Give --data DIR, or set PICKET_URL and PICKET_KEY")
 	}
+	if !strings.HasPrefix(c.url, "http://") && !strings.HasPrefix(c.url, "https://") {
+		return nil, misuse("PICKET_URL is %q: want for example http://127.0.0.1:8480", c.url)
+	}
 	c.url = strings.TrimRight(c.url, "/")
 	return c, nil
 }

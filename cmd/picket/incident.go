@@ -9,6 +9,9 @@ import (
 
 // incidentCommand is "picket incident list".
 func incidentCommand(ctx context.Context, args []string, stdio stdio) error {
+	if group(args, stdio) {
+		return nil
+	}
 	if len(args) == 0 || args[0] != "list" {
 		return misuse("incident: want list")
 	}
@@ -21,6 +24,9 @@ func incidentCommand(ctx context.Context, args []string, stdio stdio) error {
 	}
 	if len(operands) > 0 {
 		return misuse("incident list takes no operand, such as %q", operands[0])
+	}
+	if err := knownFormat(*format); err != nil {
+		return err
 	}
 	c, err := connect(*data)
 	if err != nil {

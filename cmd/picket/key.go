@@ -20,10 +20,16 @@ import (
 
 // key is "picket key create|list|revoke".
 func key(ctx context.Context, args []string, stdio stdio) error {
+	if group(args, stdio) {
+		return nil
+	}
 	if len(args) == 0 {
 		return misuse("key: want create, list or revoke")
 	}
 	verb := args[0]
+	if verb != "create" && verb != "list" && verb != "revoke" {
+		return misuse("key: unknown %q; want create, list or revoke", verb)
+	}
 	fs := flag.NewFlagSet("key "+verb, flag.ContinueOnError)
 	data := fs.String("data", "", "data `folder` of the server on this machine")
 	name := fs.String("name", "key", "what the key is for")
@@ -44,16 +50,14 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ",")}, stdio)
 	case "list":
 		return keyList(ctx, *data, stdio)
-	case "revoke":
-		return keyRevoke(ctx, *data, operands[0])
 	}
-	return misuse("key: unknown %q; want create, list or revoke", verb)
+	return keyRevoke(ctx, *data, operands[0])
 }
 
 // keyCreate prints the new key alone on standard output, for scripts.
 func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
 	var text, id string
-	err := either(ctx, data, func(c *client) error {
+	err := either(ctx, data, true, func(c *client) error {
 		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes})
 		if err != nil {
 			return err
@@ -70,24 +74,44 @@ func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdi
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdio.out, text)
+	if _, err := fmt.Fprintln(stdio.out, text); err != nil {
+		return fmt.Errorf("the key could not be shown and is lost; revoke %s: %w", id, err)
+	}
 	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; its scope: %s.\n", id, strings.Join(k.Scopes, ", "))
 	return nil
 }
 
 func keyList(ctx context.Context, data string, stdio stdio) error {
-	c, err := connect(data)
-	if err != nil {
-		return err
+	type row struct {
+		state.Key
+		Requests int64
+		CostUSD  float64 `json:"cost_usd"`
 	}
-	var a struct {
-		Value []struct {
-			state.Key
-			Requests int64
-			CostUSD  float64 `json:"cost_usd"`
+	var a struct{ Value []row }
+	err := either(ctx, data, false, func(c *client) error {
+		return c.do(ctx, "GET", "/v1/keys", nil, &a)
+	}, func(s *reputation.Service) error {
+		keys, err := s.ListKeys(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	if err := c.do(ctx, "GET", "/v1/keys", nil, &a); err != nil {
+		usage, err := s.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			r := row{Key: k}
+			for _, u := range usage {
+				if u.KeyID == k.ID {
+					r.Requests += u.Requests
+					r.CostUSD += u.CostUSD
+				}
+			}
+			a.Value = append(a.Value, r)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
@@ -126,16 +150,17 @@ func (r *result) add(values ...any) error {
 }
 
 func keyRevoke(ctx context.Context, data, id string) error {
-	return either(ctx, data, func(c *client) error {
-		return c.do(ctx, "DELETE", "/v1/keys/"+id, nil, nil)
+	return either(ctx, data, false, func(c *client) error {
+		return c.do(ctx, "DELETE", "/v1/keys/"+url.PathEscape(id), nil, nil)
 	}, func(s *reputation.Service) error {
 		return s.RevokeKey(ctx, id)
 	})
 }
 
 // either does a thing through the running server, or, when a data folder is
-// named and no server runs on it, in the folder's state itself.
-func either(ctx context.Context, data string, online func(*client) error, offline func(*reputation.Service) error) error {
+// named and no server runs on it, in the folder's state itself. With create it
+// makes a folder that is not there yet.
+func either(ctx context.Context, data string, create bool, online func(*client) error, offline func(*reputation.Service) error) error {
 	c, err := connect(data)
 	if err == nil {
 		err = online(c)
@@ -143,10 +168,11 @@ func either(ctx context.Context, data string, online func(*client) error, offlin
 	if !errors.Is(err, errNoServer) || data == "" {
 		return err
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	path := filepath.Join(data, app.StateFile)
+	if _, missing := os.Stat(path); missing != nil && !create {
 		return err
 	}
-	db, err := state.Open(ctx, state.Options{Path: filepath.Join(data, app.StateFile)})
+	db, err := state.Open(ctx, state.Options{Path: path})
 	if err != nil {
 		return err
 	}
@@ -155,6 +181,9 @@ func either(ctx context.Context, data string, online func(*client) error, offlin
 
 // reputationCommand is "picket reputation import FILE".
 func reputationCommand(ctx context.Context, args []string, stdio stdio) error {
+	if group(args, stdio) {
+		return nil
+	}
 	if len(args) == 0 || args[0] != "import" {
 		return misuse("reputation: want import")
 	}
@@ -174,7 +203,7 @@ func reputationCommand(ctx context.Context, args []string, stdio stdio) error {
 	}
 	defer f.Close()
 	var done reputation.Imported
-	err = either(ctx, *data, func(c *client) error {
+	err = either(ctx, *data, true, func(c *client) error {
 		return c.do(ctx, "POST", "/v1/reputation?name="+url.QueryEscape(path), f, &done)
 	}, func(s *reputation.Service) error {
 		if _, err := f.Seek(0, 0); err != nil {

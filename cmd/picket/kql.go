@@ -51,10 +51,8 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 			return err
 		}
 	}
-	out := bufio.NewWriter(stdio.out)
-	defer out.Flush()
 	if *batch {
-		return kqlBatch(ctx, ws, stdio.in, out)
+		return kqlBatch(ctx, ws, stdio.in, bufio.NewWriter(stdio.out))
 	}
 	src, err := io.ReadAll(stdio.in)
 	if err != nil {
@@ -64,7 +62,7 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", answer)
+	_, err = stdio.out.Write(append(answer, '\n'))
 	return err
 }
 
@@ -72,7 +70,8 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), maxBatchLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(strings.TrimSpace(lines.Text())) == 0 {
 			continue
 		}
@@ -84,7 +83,7 @@ func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Wr
 		answer := []byte(nil)
 		err := json.Unmarshal(lines.Bytes(), &req)
 		if err != nil {
-			err = fmt.Errorf("line %d: want {\"id\":…,\"query\":\"…\"}: %w", n, err)
+			err = fmt.Errorf("line %d: want {\"id\":…,\"query\":\"…\"}: %w", n, jsonError(err))
 		} else if req.CompileOnly {
 			answer, err = compile(ws, req.Query)
 		} else {
@@ -109,7 +108,19 @@ func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Wr
 			return err
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d, of at most %d MiB: %w", n, maxBatchLine>>20, err)
+	}
+	return nil
+}
+
+// jsonError leaves Go's types out of an error of encoding/json.
+func jsonError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("there is a JSON %s", wrong.Value)
+	}
+	return err
 }
 
 // ask runs a query and returns {"columns":[…],"rows":[[…]]}.

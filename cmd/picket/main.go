@@ -41,7 +41,14 @@ Example:
 
 // exit codes: 0 done, 1 failed, 2 called wrongly.
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whatever Picket writes is for its owner's eyes: logs, keys, incidents. The
+	// stores make files of their own, such as DuckDB's log of changes.
+	syscall.Umask(0o077)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
@@ -111,6 +118,20 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 	}
 }
 
+// group tells whether args ask a command of several, such as key, for help, and
+// gives it then.
+func group(args []string, stdio stdio) bool {
+	if len(args) == 0 {
+		return false
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdio.out, usage)
+		return true
+	}
+	return false
+}
+
 // version is the version the binary was built from.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
@@ -120,19 +141,19 @@ func version() string {
 }
 
 // parse reads flags, also when they stand behind the operands, and returns the operands.
-func parse(fs *flag.FlagSet, args []string, io stdio) ([]string, error) {
-	fs.SetOutput(io.err)
-	fs.Usage = func() {
-		fmt.Fprintf(io.err, "Flags of picket %s:\n", fs.Name())
-		fs.PrintDefaults()
-	}
+func parse(fs *flag.FlagSet, args []string, stdio stdio) ([]string, error) {
+	fs.SetOutput(io.Discard) // of mistakes; they are told once, as all are
+	fs.Usage = func() {}
 	var operands []string
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				fmt.Fprintf(stdio.out, "Flags of picket %s:\n", fs.Name())
+				fs.SetOutput(stdio.out)
+				fs.PrintDefaults()
 				return nil, err
 			}
-			return nil, usageError{err.Error()}
+			return nil, misuse("%s: %v", fs.Name(), err)
 		}
 		if fs.NArg() == 0 {
 			return operands, nil

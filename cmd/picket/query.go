@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 
@@ -17,6 +16,9 @@ func query(ctx context.Context, args []string, stdio stdio) error {
 	format := fs.String("format", "table", "table, json or csv")
 	operands, err := parse(fs, args, stdio)
 	if err != nil {
+		return err
+	}
+	if err := knownFormat(*format); err != nil {
 		return err
 	}
 	var text string
@@ -45,10 +47,7 @@ func query(ctx context.Context, args []string, stdio stdio) error {
 	if perr := r.print(stdio.out, *format); perr != nil {
 		return perr
 	}
-	if err != nil {
-		fmt.Fprintf(stdio.err, "picket: %v\n", err)
-	}
-	return nil
+	return err // that the result is not whole
 }
 
 // isTerminal reports whether a stream is a terminal.

@@ -29,12 +29,20 @@ type result struct {
 // print writes the result as format says: table, json (an array of objects) or csv.
 func (r result) print(w io.Writer, format string) error {
 	switch format {
-	case "table":
-		return r.table(w)
 	case "json":
 		return r.json(w)
 	case "csv":
 		return r.csv(w)
+	}
+	return r.table(w)
+}
+
+// knownFormat refuses a format that print does not know, before there is
+// anything to print.
+func knownFormat(format string) error {
+	switch format {
+	case "table", "json", "csv":
+		return nil
 	}
 	return misuse("unknown format %q: want table, json or csv", format)
 }
