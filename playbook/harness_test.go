@@ -332,7 +332,7 @@ func (p *prowl) params() map[string]any {
 // quick shortens the waits of the shipped playbook; all else stays.
 func quick(data []byte) string {
 	s := string(data)
-	for old, to := range map[string]string{`"PT5S"`: `"PT0.002S"`, `"PT45S"`: `"PT0.02S"`, `"PT1M"`: `"PT0.02S"`, `"PT30S"`: `"PT0.3S"`} {
+	for old, to := range map[string]string{`"PT5S"`: `"PT0.002S"`, `"PT10S"`: `"PT0.02S"`, `"PT1M"`: `"PT0.02S"`, `"PT15S"`: `"PT0.3S"`} {
 		if !strings.Contains(s, old) {
 			panic("the shipped playbook has no " + old)
 		}
