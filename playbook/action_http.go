@@ -256,7 +256,7 @@ func (s *httpCall) broken(ctx context.Context, r *request, err error) *outcome {
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return fail("ServiceUnavailable", fmt.Sprintf("no answer from %s: %v", r.url.Host, err))
+	return fail("ServiceUnavailable", fmt.Sprintf("no good answer from %s: %v", r.url.Host, err))
 }
 
 // decodeBody turns a response body into a value: JSON, text, or base64 of bytes.

@@ -79,7 +79,7 @@ func TestRetries(t *testing.T) {
 	f(fixed, "Succeeded OK ; 10s", code(503), ok)
 	f(fixed, "Succeeded OK ; 10s 10s", code(408), broken, ok)
 	f(fixed, "Failed InternalServerError HTTP 500 Internal Server Error, after 3 attempts; 10s 10s", code(500))
-	f(fixed, "Failed ServiceUnavailable no answer from h: connection refused, after 3 attempts; 10s 10s", broken)
+	f(fixed, "Failed ServiceUnavailable no good answer from h: connection refused, after 3 attempts; 10s 10s", broken)
 	f(fixed, "Failed NotFound HTTP 404 Not Found; ", code(404))
 	f(fixed, "Failed Forbidden HTTP 403 Forbidden, after 2 attempts; 10s", code(429), code(403))
 	f(`, "retryPolicy": {"type": "none"}`, "Failed TooManyRequests HTTP 429 Too Many Requests; ", code(429))
@@ -160,7 +160,7 @@ func TestHTTPAuthentication(t *testing.T) {
 			}
 			return nil, fmt.Errorf("broken %s", r.Header.Get("Authorization"))
 		}))
-		if !strings.HasPrefix(o.Message, "no answer from h: broken") || strings.Contains(o.Message, canary) || strings.Contains(o.Message, testToken) || strings.Contains(o.Message, "dTpDQU5") {
+		if !strings.HasPrefix(o.Message, "no good answer from h: broken") || strings.Contains(o.Message, canary) || strings.Contains(o.Message, testToken) || strings.Contains(o.Message, "dTpDQU5") {
 			t.Errorf("%s: message %q", auth, o.Message)
 		}
 	}

@@ -49,7 +49,8 @@ type CacheOptions struct {
 // one for no address, or for several, 400 as Prowl does. Neither is a status
 // that clients repeat.
 //
-// Answers with status 200 and a valid body are kept in the state database by
+// A 200 whose body is not what Prowl answers is an error. Answers with status
+// 200 and a valid body are kept in the state database by
 // URL and address, whoever asked: the API key is neither part of that nor kept.
 // The answer of a call has the header x-cache: HIT, with its Age in seconds, or
 // MISS when the call was sent. Calls for one address that come at the same time
@@ -188,8 +189,9 @@ func (c *Cache) send(ctx context.Context, req *http.Request, base string, ip net
 	}
 	labels, err := labelsOf(body, ip)
 	if err != nil {
-		c.o.Logger.WarnContext(ctx, "an answer is not kept", "url", base, "ip", ip, "err", err)
-		return a, nil
+		// Passed on, it would be an answer that says nothing; as an error it is
+		// tried again, like any other failure of a service.
+		return answer{}, fmt.Errorf("the answer for %s is not understood: %w", ip, err)
 	}
 	ttl := c.o.HitTTL
 	if labels == 0 {
@@ -213,8 +215,11 @@ func labelsOf(body []byte, ip netip.Addr) (int, error) {
 	if err := json.Unmarshal(body, &found); err != nil {
 		return 0, fmt.Errorf("the body is not what Prowl answers: %w", err)
 	}
-	if found.IP == nil || found.Ttps == nil {
-		return 0, errors.New(`the body lacks "ip" or "ttps"`)
+	if found.Ttps == nil {
+		return 0, errors.New(`the body lacks "ttps"`)
+	}
+	if found.IP == nil {
+		return len(*found.Ttps), nil
 	}
 	if of, err := netip.ParseAddr(*found.IP); err != nil || of.WithZone("").Unmap() != ip {
 		return 0, fmt.Errorf("the body is for %s", clip(*found.IP))

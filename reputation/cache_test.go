@@ -169,7 +169,8 @@ func TestCachePassesOthers(t *testing.T) {
 	}
 }
 
-// Only a valid answer for this address is kept; anything else is passed on as it came.
+// Only a valid answer for this address is kept. Refusals are passed on as they
+// came; a 200 that is no answer is an error, which clients try again.
 func TestCacheKeepsOnlyAnswers(t *testing.T) {
 	c := newCacheTest(t)
 	status, body := 200, ""
@@ -191,15 +192,27 @@ func TestCacheKeepsOnlyAnswers(t *testing.T) {
 	f(429, `{"message":"Limit Exceeded"}`)
 	f(500, `{"message":"Internal server error"}`)
 	f(201, `{"ip":"8.8.8.8","ttps":[]}`)
-	f(200, ``)
-	f(200, `<html>`)
-	f(200, `{"ip":"8.8.8.8","ttps":[]`)
-	f(200, `{"ip":"8.8.8.8"}`)
-	f(200, `{"ip":"8.8.8.8","ttps":null}`)
-	f(200, `{"ip":"8.8.8.8","ttps":[1]}`)
-	f(200, `{"ttps":[]}`)
-	f(200, `{"ip":"9.9.9.9","ttps":["known-bot"]}`)
-	f(200, `[]`)
+	garbage := func(b string) {
+		t.Helper()
+		status, body = 200, b
+		for range 2 {
+			calls++
+			if _, err := c.try("/GetIPReputation?ip=8.8.8.8", "same"); err == nil || !strings.Contains(err.Error(), "the answer for 8.8.8.8 is not understood") {
+				t.Errorf("%q: err = %v", b, err)
+			}
+			if n := int(c.prowl.calls.Load()); n != calls {
+				t.Errorf("%q: %d calls, want %d", b, n, calls)
+			}
+		}
+	}
+	garbage(``)
+	garbage(`<html>`)
+	garbage(`{"ip":"8.8.8.8","ttps":[]`)
+	garbage(`{"ip":"8.8.8.8"}`)
+	garbage(`{"ip":"8.8.8.8","ttps":null}`)
+	garbage(`{"ip":"8.8.8.8","ttps":[1]}`)
+	garbage(`{"ip":"9.9.9.9","ttps":["known-bot"]}`)
+	garbage(`[]`)
 	status, body = 200, `{"ip":"8.8.8.8","ttps":["`+strings.Repeat("x", maxAnswer)+`"]}`
 	if _, err := c.try("/GetIPReputation?ip=8.8.8.8", ""); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
 		t.Errorf("err = %v", err)
