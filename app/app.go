@@ -61,6 +61,7 @@ type App struct {
 	tails  []part         // followers of the configured files
 	beat   *ingest.Heartbeat
 	http   *http.Server
+	silent silent // connections of http
 	listen net.Listener
 	closed []func() error // in reverse order
 
@@ -243,6 +244,7 @@ func (a *App) wireServer() error {
 		ReadTimeout:       2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         a.silent.track,
 		ErrorLog:          slog.NewLogLogger(a.component("http").Handler(), slog.LevelDebug),
 	}
 	return nil
@@ -311,6 +313,7 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	a.silent.closeAll()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := a.http.Shutdown(wait)
