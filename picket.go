@@ -21,6 +21,10 @@ type Batch struct {
 	// long as the workspace exists.
 	ID string
 
+	// Ephemeral says that only this process will repeat the ID, and soon: it is
+	// remembered in memory for the next thousand batches, and costs no disk.
+	Ephemeral bool
+
 	// Columns names the values of each row. Columns of the table that are not
 	// named stay empty.
 	Columns []string

@@ -1,9 +1,6 @@
 package analytics
 
-import (
-	"sort"
-	"strings"
-)
+import "strings"
 
 // identifiers gives the identifiers of each entity type a rule may map
 // ("Microsoft Sentinel entity types reference"; the type names are the
@@ -82,14 +79,4 @@ func tactics() []string {
 func alertProperties() []string {
 	return strings.Fields("AlertLink ConfidenceLevel ConfidenceScore ExtendedLinks ProductName ProviderName ProductComponentName " +
 		"RemediationSteps Techniques SubTechniques")
-}
-
-// sortedKeys returns the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -184,7 +184,7 @@ func (o *object) schedule(r *Rule) {
 	r.Period = o.span("queryPeriod", minSpan, maxSpan, 0, true)
 	if r.Frequency > r.Period && r.Period > 0 {
 		o.r.problem(o.values["queryPeriod"], "queryPeriod: found %s, which leaves gaps between runs; expected at least queryFrequency (%s)",
-			Timespan(r.Period), Timespan(r.Frequency))
+			timespan(r.Period), timespan(r.Frequency))
 	}
 	if o.values["triggerOperator"] == nil {
 		o.missing("triggerOperator", "gt, lt, eq or ne")

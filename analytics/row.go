@@ -53,7 +53,7 @@ func alertBatch(id, workspaceID string, f facts, alerts []picket.Alert, now time
 		b.Rows = append(b.Rows, []any{
 			now, a.Name, a.Name, string(a.Severity), a.Description, p("ProviderName", "ASI Scheduled Alerts"), "Microsoft", a.ID,
 			a.ID, workspaceID + "_" + a.RuleID, p("ConfidenceLevel", ""), score, false, a.Start, a.End, now, p("RemediationSteps", ""),
-			extendedProperties(f, a), Entities(a.Entities), p("ExtendedLinks", ""), p("ProductName", "Azure Sentinel"), p("ProductComponentName", "Scheduled Alerts"), p("AlertLink", ""), "New",
+			extendedProperties(f, a), entitiesText(a.Entities), p("ExtendedLinks", ""), p("ProductName", "Azure Sentinel"), p("ProductComponentName", "Scheduled Alerts"), p("AlertLink", ""), "New",
 			compromised(a.Entities), strings.Join(a.Tactics, ", "), jsonText(techniques), p("SubTechniques", jsonText(sub)),
 		})
 	}
@@ -135,10 +135,10 @@ func clock(d time.Duration) string {
 	return text
 }
 
-// Entities returns entities as the JSON array that SecurityAlert holds as text
+// entitiesText returns entities as the JSON array that SecurityAlert holds as text
 // ("Microsoft Sentinel entity types reference", V3): every object has its
 // identifiers, a $id and its Type in lower case.
-func Entities(entities []picket.Entity) string {
+func entitiesText(entities []picket.Entity) string {
 	var b strings.Builder
 	b.WriteByte('[')
 	for i, e := range entities {

@@ -45,7 +45,7 @@ func sum(numbers []string, units ...time.Duration) time.Duration {
 
 // span returns a field that holds a timespan from lo to hi.
 func (o *object) span(key string, lo, hi, or time.Duration, required bool) time.Duration {
-	expected := fmt.Sprintf("a timespan from %s to %s, such as 10m, 1h or 1d", Timespan(lo), Timespan(hi))
+	expected := fmt.Sprintf("a timespan from %s to %s, such as 10m, 1h or 1d", timespan(lo), timespan(hi))
 	n, ok := o.values[key]
 	if !ok {
 		if required {
@@ -62,8 +62,8 @@ func (o *object) span(key string, lo, hi, or time.Duration, required bool) time.
 	return d
 }
 
-// Timespan returns d as KQL writes it, in the largest unit that is exact: 10m, 1h, 14d.
-func Timespan(d time.Duration) string {
+// timespan returns d as KQL writes it, in the largest unit that is exact: 10m, 1h, 14d.
+func timespan(d time.Duration) string {
 	switch {
 	case d == 0:
 		return "0m"

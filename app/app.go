@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"picket"
@@ -218,8 +219,24 @@ func (a *App) report(kind string, err error) {
 		list = joined.Unwrap()
 	}
 	for _, e := range list {
-		a.log.Error(kind+" not loaded", "err", e)
+		var problems picket.Problems
+		if !errors.As(e, &problems) {
+			a.log.Error(kind+" not loaded", "err", e)
+		}
+		for _, p := range problems {
+			a.log.Error(kind+" not loaded", "at", fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column), "problem", oneLine(p.Msg))
+		}
 	}
+}
+
+// oneLine is a message without the picture of the line it is about, which a
+// log shows badly: what is wrong and the hint.
+func oneLine(msg string) string {
+	first, rest, _ := strings.Cut(msg, "\n")
+	if _, hint, ok := strings.Cut(rest, "hint: "); ok {
+		first += " (" + strings.TrimSpace(hint) + ")"
+	}
+	return first
 }
 
 func (a *App) wireServer() error {
@@ -296,7 +313,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -108,12 +108,12 @@ func (t ownToken) RoundTrip(r *http.Request) (*http.Response, error) {
 type playbookDesk struct{ desk *incident.Desk }
 
 // Comment adds a comment.
-func (d playbookDesk) Comment(ctx context.Context, id string, c picket.Comment) error {
-	return d.desk.Comment(ctx, id, c, incident.Actor{Kind: incident.Playbook, Name: c.Author})
+func (d playbookDesk) Comment(ctx context.Context, by playbook.By, id string, c picket.Comment) error {
+	return d.desk.Comment(ctx, id, c, actor(by))
 }
 
 // Update changes an incident.
-func (d playbookDesk) Update(ctx context.Context, id string, u playbook.IncidentUpdate) error {
+func (d playbookDesk) Update(ctx context.Context, by playbook.By, id string, u playbook.IncidentUpdate) error {
 	up := incident.Update{
 		Severity: u.Severity, Status: u.Status, AddLabels: u.AddTags, RemoveLabels: u.RemoveTags,
 		Classification: u.Classification, ClassificationReason: u.ClassificationReason, ClassificationComment: u.ClassificationComment,
@@ -121,6 +121,31 @@ func (d playbookDesk) Update(ctx context.Context, id string, u playbook.Incident
 	if u.Owner != "" || u.Unassign {
 		up.Owner = &u.Owner
 	}
-	_, err := d.desk.Update(ctx, id, up, incident.Actor{Kind: incident.Playbook})
+	_, err := d.desk.Update(ctx, id, up, actor(by))
 	return err
+}
+
+func actor(by playbook.By) incident.Actor {
+	return incident.Actor{Kind: incident.Playbook, Name: by.Playbook, RunID: by.RunID}
+}
+
+// keepRuns is how long the history of playbook runs is kept.
+const keepRuns = 90 * 24 * time.Hour
+
+// prune forgets old playbook runs, once a day, until ctx ends.
+func (a *App) prune(ctx context.Context) error {
+	t := time.NewTicker(24 * time.Hour)
+	defer t.Stop()
+	for {
+		if n, err := a.Playbooks.Prune(ctx, time.Now().Add(-keepRuns)); err != nil && ctx.Err() == nil {
+			a.log.Warn("old playbook runs could not be forgotten", "err", err)
+		} else if n > 0 {
+			a.log.Info("old playbook runs forgotten", "runs", n)
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }

@@ -502,9 +502,7 @@ func TestTriggerBody(t *testing.T) {
 		{"FileHash", map[string]string{"algorithm": "SHA256", "hashValue": "ab", "friendlyName": "ab"}},
 	}
 	var entities []entity
-	for _, e := range p.RelatedEntities {
-		entities = append(entities, e)
-	}
+	entities = append(entities, p.RelatedEntities...)
 	if d := cmp.Diff(want, entities); d != "" {
 		t.Error(d)
 	}

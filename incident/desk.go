@@ -48,7 +48,8 @@ type Options struct {
 	// asks for it: the run begins when and only if the transaction commits.
 	// runID names the run; a second request with it is the same run. An error
 	// of code picket.NotFound says there is no such playbook; any other undoes
-	// the change.
+	// the change. ctx may be that of a durable step, in which DBOS enqueues
+	// nothing in a transaction: enqueue through the state's Work().
 	RunPlaybook func(ctx context.Context, tx *sql.Tx, playbook, runID string, trigger json.RawMessage) error
 
 	Place  Place

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +29,6 @@ type rig struct {
 	ws     *workspace.DB
 	st     *state.DB
 	d      *Desk
-	mu     sync.Mutex
 	runs   []playbookRun
 	refuse map[string]error // of playbooks
 	append func() error     // fault before an append

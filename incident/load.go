@@ -98,10 +98,10 @@ func (r *reader) rule(n *node) *Rule {
 		r.problem(n, "found %s; expected an automation rule", found(n))
 		return nil
 	}
-	p := o
+	var p *object // the rule's own fields
 	if o.values["properties"] != nil {
 		o = r.object(n, "", "id", "name", "type", "apiVersion", "etag", "properties", "systemData", "scope", "dependsOn", "location", "kind")
-		if p, ok = o.values["properties"].value.(*object); !ok {
+		if _, ok := o.values["properties"].value.(*object); !ok {
 			r.problem(o.values["properties"], "properties: found %s; expected an object", found(o.values["properties"]))
 			return nil
 		}

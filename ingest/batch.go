@@ -231,7 +231,7 @@ func (b *Batcher) write(ctx context.Context, g *group) error {
 	if g == nil {
 		return nil
 	}
-	batch := picket.Batch{Table: b.table, ID: "rows:" + rand.Text(), Columns: b.columns, Rows: g.rows}
+	batch := picket.Batch{Table: b.table, ID: "rows:" + rand.Text(), Ephemeral: true, Columns: b.columns, Rows: g.rows}
 	g.err = retry(ctx, b.opts.Log, "append to "+b.table, func() error { return b.append(ctx, batch) })
 	defer close(g.done)
 	if g.err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -84,7 +85,7 @@ func TestTailCrashes(t *testing.T) {
 	story := func(t *testing.T, rotate func(*bench), lives []int) (deaths int) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
-			b.opts.MaxRows = 4
+			b.opts.MaxRows, b.opts.MaxLine, b.opts.MaxBytes = 4, 60, 200
 			c := &crashingBench{bench: b, lives: lives}
 			b.write(6)
 			c.start()
@@ -98,6 +99,13 @@ func TestTailCrashes(t *testing.T) {
 			rotate(b)
 			c.settle(10 * time.Second)
 			b.write(5)
+			c.settle(10 * time.Second)
+			const head = "Nov 23 03:12:59 h app[1]: "
+			b.raw(head + strings.Repeat("x", 300)) // too long, and not all of it
+			b.written = append(b.written, strings.Repeat("x", 60-len(head))+CutMarker)
+			c.settle(time.Second)
+			b.raw(strings.Repeat("x", 90) + "\n") // the rest, in one batch with other lines
+			b.write(2)
 			c.settle(time.Second)
 			rotate(b)
 			b.write(2)

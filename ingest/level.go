@@ -65,7 +65,7 @@ func programFacility(name string) (f Facility, ok bool) {
 	switch name {
 	case "sshd", "sshd-session", "sshd-auth", "sudo", "su", "login", "passwd", "chpasswd", "chage", "chfn", "chsh",
 		"useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "gpasswd", "newusers", "polkitd", "pkexec",
-		"systemd-logind", "dropbear", "doas", "pam_unix", "gdm-password", "lightdm", "vsftpd", "adduser", "remote":
+		"systemd-logind", "dropbear", "doas", "pam_unix", "gdm-password", "lightdm", "vsftpd", "adduser":
 		return Authpriv, true
 	case "CRON", "cron", "crond", "anacron", "crontab", "atd", "run-parts":
 		return Cron, true

@@ -54,12 +54,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// After the stop a reader still takes what senders believe delivered, which is
-// in the kernel: until a connection is silent, but not for ever.
-const (
-	lingerSilent = 100 * time.Millisecond
-	lingerMost   = time.Second
-)
+// lingerSilent is how long a connection must be silent after the stop for its
+// reader to end: until then it takes what the sender believes delivered, which
+// is in the kernel. Half of Options.Drain bounds that.
+const lingerSilent = 200 * time.Millisecond
 
 // A Server receives syslog on UDP (RFC 5426) and TCP (RFC 6587) at one address
 // and appends it to the Syslog table.
@@ -182,13 +180,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return <-batched
 }
 
-// stop ends the accepting and gives all readers a last moment.
+// stop ends the accepting and gives all readers the time to read what arrived.
 func (s *Server) stop() {
-	s.tcp.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.stopping = now.Add(lingerMost)
+	s.stopping = now.Add(s.opts.Drain / 2)
+	// Connections that the kernel has accepted already are still taken: to
+	// their senders, what they sent is delivered.
+	_ = s.tcp.SetDeadline(now.Add(lingerSilent))
 	s.deadline(s.udp, now.Add(lingerSilent))
 	for c := range s.conns {
 		s.deadline(c, now.Add(lingerSilent))

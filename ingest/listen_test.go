@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -91,81 +89,6 @@ func TestServerTCP(t *testing.T) {
 	if got := server.Stats(); got != (Stats{Received: 4, Committed: 4}) {
 		t.Errorf("stats: %+v", got)
 	}
-}
-
-func TestServerUDP(t *testing.T) {
-	s := newStore()
-	server, stop := startServer(t, s, Options{MaxMessage: 100})
-	c := dial(t, "udp", server)
-	send(t, c, "<86>Nov 23 03:12:59 web1 sshd[1]: one")
-	send(t, c, "<86>Nov 23 03:12:59 web1 sshd[2]: two\n")
-	send(t, c, "<86>Nov 23 03:12:59 web1 sshd[3]: a\nb\x00")
-	send(t, c, "\n")
-	send(t, c, "garbage")
-	send(t, c, "<13>"+strings.Repeat("x", 200))
-	await(t, s, 5)
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	want := []any{"one", "two", "a\nb", "garbage", strings.Repeat("x", 96) + CutMarker}
-	if diff := cmp.Diff(want, s.column("SyslogMessage")); diff != "" {
-		t.Error(diff)
-	}
-	if got := server.Stats(); got != (Stats{Received: 5, Committed: 5, Odd: 2, Truncated: 1}) {
-		t.Errorf("stats: %+v", got)
-	}
-}
-
-// TestServerRow holds every column of a row, with the sender's clock a year off.
-func TestServerRow(t *testing.T) {
-	s := newStore()
-	server, stop := startServer(t, s, Options{Now: func() time.Time { return testNow }})
-	c := dial(t, "udp", server)
-	send(t, c, "<86>1 2025-11-23T03:12:59Z web1 sshd 4242 - - Failed password for root from 203.0.113.7 port 51022 ssh2")
-	send(t, c, "sudo: no header")
-	await(t, s, 2)
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	f := func(row int, want map[string]any) {
-		t.Helper()
-		got := map[string]any{}
-		for _, c := range s.columns {
-			got[c] = s.column(c)[row]
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
-		}
-	}
-	f(0, map[string]any{
-		"TimeGenerated": testNow, "EventTime": time.Date(2025, 11, 23, 3, 12, 59, 0, time.UTC), "Computer": "web1", "HostName": "web1",
-		"HostIP": "127.0.0.1", "Facility": "authpriv", "SeverityLevel": "info", "ProcessName": "sshd", "ProcessID": int32(4242),
-		"SyslogMessage":     "Failed password for root from 203.0.113.7 port 51022 ssh2",
-		"CollectorHostName": "collector", "SourceSystem": "Linux", "Type": "Syslog",
-	})
-	f(1, map[string]any{
-		"TimeGenerated": testNow, "EventTime": testNow, "Computer": "127.0.0.1", "HostName": "127.0.0.1",
-		"HostIP": "127.0.0.1", "Facility": "user", "SeverityLevel": "notice", "ProcessName": "", "ProcessID": nil,
-		"SyslogMessage": "sudo: no header", "CollectorHostName": "collector", "SourceSystem": "Linux", "Type": "Syslog",
-	})
-}
-
-func TestRowBody(t *testing.T) {
-	f := func(line, want string) {
-		t.Helper()
-		m := Parse([]byte(line), testNow, time.UTC)
-		if got := m.body(); got != want {
-			t.Errorf("%s:\ngot  %q\nwant %q", line, got, want)
-		}
-	}
-	f("<13>1 - h a - - - text", "text")
-	f("<13>1 - h a - ID47 - text", "text")
-	f("<13>1 - h a - ID47 - ", "ID47")
-	f(`<13>1 - h a - - [timeQuality tzKnown="1"] text`, "text")
-	f(`<13>1 - h a - - [timeQuality tzKnown="1"]`, `[timeQuality tzKnown="1"]`)
-	f(`<13>1 - h a - FLOW [junos@2636 src="203.0.113.7"]`, `FLOW [junos@2636 src="203.0.113.7"]`)
-	f(`<13>1 - h a - - [timeQuality tzKnown="1"][x@1 a="b]"][origin ip="192.0.2.1"][y@1] text`, `text [x@1 a="b]"] [y@1]`)
-	f("<13>", "")
 }
 
 // TestServerStop holds that what a sender has handed over is committed when Run returns.
@@ -336,44 +259,6 @@ func TestListenFailure(t *testing.T) {
 	}
 	if err := unused.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestLogger receives from the system's own sender in all its formats.
-func TestLogger(t *testing.T) {
-	logger, err := exec.LookPath("logger")
-	if err != nil {
-		t.Skip("no logger(1) here:", err)
-	}
-	const text = "Failed password for invalid user admin from 203.0.113.7 port 51022 ssh2"
-	for _, args := range [][]string{
-		{"--udp", "--rfc3164"}, {"--udp", "--rfc5424"}, {"--tcp", "--rfc3164"}, {"--tcp", "--rfc5424"},
-		{"--tcp", "--rfc3164", "--octet-count"}, {"--tcp", "--rfc5424", "--octet-count"}, {"--udp", "--rfc5424=notq,nohost,notime"},
-		{"--tcp", "--rfc5424", "--msgid", "ID47", "--sd-id", "x@1", "--sd-param", `a="b"`},
-	} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			s := newStore()
-			server, stop := startServer(t, s, Options{})
-			all := slices.Concat([]string{"--server", "127.0.0.1", "--port", strconv.Itoa(int(server.Addr().Port())),
-				"--tag", "sshd", "--id=4242", "--priority", "authpriv.warning"}, args, []string{"--", text})
-			if out, err := exec.Command(logger, all...).CombinedOutput(); err != nil {
-				t.Fatalf("logger: %v: %s", err, out)
-			}
-			await(t, s, 1)
-			if err := stop(); err != nil {
-				t.Error(err)
-			}
-			got := []any{s.column("Facility")[0], s.column("SeverityLevel")[0], s.column("ProcessName")[0], s.column("ProcessID")[0]}
-			if diff := cmp.Diff([]any{"authpriv", "warning", "sshd", int32(4242)}, got); diff != "" {
-				t.Error(diff)
-			}
-			if got := s.column("SyslogMessage")[0]; got != text && got != text+` [x@1 a="b"]` {
-				t.Errorf("message %q", got)
-			}
-			if got := server.Stats(); got.Odd != 0 || got.Truncated != 0 {
-				t.Errorf("stats: %+v", got)
-			}
-		})
 	}
 }
 

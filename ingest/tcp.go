@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// accept serves TCP connections until the listener closes, and returns once
-// all of them have ended.
+// accept serves TCP connections until the listener's deadline at the stop, and
+// returns once all of them have ended.
 func (s *Server) accept(ctx context.Context) {
 	var open sync.WaitGroup
 	defer open.Wait()
+	defer s.tcp.Close()
 	for pause := 5 * time.Millisecond; ; {
 		c, err := s.tcp.AcceptTCP()
 		switch {
-		case errors.Is(err, net.ErrClosed):
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case err != nil: // out of file descriptors, most likely: some will be free again
 			s.opts.Log.Warn("accept syslog connection", "error", err, "again in", pause)

@@ -25,12 +25,7 @@ func aggregateFunctions() []function {
 		{name: "percentilew", auto: "percentile", sigs: percentileSigs(3), columns: percentiles},
 		{name: "percentilesw", auto: "percentile", sigs: percentileSigs(3), columns: percentiles},
 		{name: "percentilesw_array", auto: "percentiles", sigs: []sig{low(Dynamic, percentilesArray, Unknown, Long, Unknown).more(3)}},
-		refuseAggregate("buildschema", "schema", "look at bag_keys() of the values"),
-		refuseAggregate("hll", "hll", "use dcount(), which counts exactly"),
-		refuseAggregate("hll_if", "hll", "use dcountif(), which counts exactly"),
-		refuseAggregate("hll_merge", "hll_merge", "use dcount(), which counts exactly"),
-		refuseAggregate("tdigest", "tdigest", "use percentile(), which is exact"),
-		refuseAggregate("tdigest_merge", "tdigest_merge", "use percentile(), which is exact"),
+		{name: "buildschema", auto: "schema", sigs: []sig{tpl(Dynamic, "kql_buildschema(to_json(list($1))::VARCHAR)::JSON", Dynamic)}},
 	}
 	fs = append(fs, numberAggregates()...)
 	fs = append(fs, collectAggregates()...)
@@ -56,12 +51,6 @@ func aggregateAliases(fs []function) []function {
 		}
 	}
 	return out
-}
-
-func refuseAggregate(name, auto, instead string) function {
-	return function{name: name, auto: auto, sigs: []sig{low(Dynamic, func(*call) (string, error) {
-		return "", fmt.Errorf("%s() is not supported: %s", name, instead)
-	}, Unknown).more(1)}}
 }
 
 // withIf returns the aggregate name and its variant ifName, which takes a

@@ -17,6 +17,13 @@ func collectAggregates() []function {
 		{name: "make_set_if", auto: "set", sigs: collectSigs(true, makeSet)},
 		{name: "make_bag", auto: "bag", sigs: collectSigs(false, makeBag)},
 		{name: "make_bag_if", auto: "bag", sigs: collectSigs(true, makeBag)},
+		// Kept whole, a digest is the sorted array of its values and a sketch the
+		// set of them: what is read from them is exact.
+		{name: "tdigest", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list_sort(list($1) FILTER ($1 IS NOT NULL)), []))", Unknown, Long).from(1)}},
+		{name: "tdigest_merge", sigs: []sig{tpl(Dynamic, "to_json(list_sort(flatten(list(TRY_CAST($1 AS DOUBLE[])))))", Dynamic)}},
+		{name: "hll", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list(DISTINCT $1) FILTER ($1 IS NOT NULL), []))", Unknown, Long).from(1)}},
+		{name: "hll_if", auto: "hll", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list(DISTINCT $1) FILTER ($2 AND $1 IS NOT NULL), []))", Unknown, Bool, Long).from(2)}},
+		{name: "hll_merge", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list_distinct(flatten(list("+listOf("$1")+"))), []))", Dynamic)}},
 	}
 }
 
@@ -35,17 +42,18 @@ func collectSigs(cond bool, f func(value expr, filter, slice string) string) []s
 		if cond {
 			filter = " FILTER (" + c.args[1].sql + " AND " + v.sql + " IS NOT NULL)"
 		}
-		size := int64(maxCollected)
+		size := fmt.Sprint(maxCollected)
 		if len(c.args) == len(args) {
-			n, ok := c.args[len(args)-1].lit.(int64)
-			if !ok {
-				return "", fmt.Errorf("%s(): the largest size must be a number constant", c.name)
-			}
-			if n >= 0 { // a negative size is none
-				size = min(n, size)
+			last := c.args[len(args)-1]
+			n, ok := last.lit.(int64)
+			switch {
+			case !ok: // a constant that is computed
+				size = "least(" + last.sql + ", " + size + ")"
+			case n >= 0: // a negative size is none
+				size = fmt.Sprint(min(n, maxCollected))
 			}
 		}
-		return f(v, filter, fmt.Sprintf("[1:%d]", size)), nil
+		return f(v, filter, "[1:"+size+"]"), nil
 	}, args...).from(len(args) - 1)}
 }
 

@@ -286,7 +286,20 @@ func (b *binder) external(name string, n syntax.Node, args []syntax.Expr, c *ctx
 	if b.opt.Functions == nil {
 		return value{}, false
 	}
-	def, ok := b.opt.Functions.Function(name)
+	consts := make([]string, len(args))
+	for i, a := range args {
+		if n, ok := a.(*syntax.NamedExpr); ok {
+			a = n.X
+		}
+		if l, ok := a.(*syntax.Literal); ok && l.Kind == syntax.LitString {
+			consts[i] = l.Text
+		} else if n, ok := a.(*syntax.Name); ok {
+			if v, ok := c.env.lookup(n.Text); ok && v.scalar != nil && v.scalar.typ == String {
+				consts[i], _ = v.scalar.lit.(string)
+			}
+		}
+	}
+	def, ok := b.opt.Functions.Function(name, consts)
 	if !ok {
 		return value{}, false
 	}

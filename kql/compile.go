@@ -30,9 +30,12 @@ type Options struct {
 // Functions finds the definitions of functions that are neither KQL's nor the
 // query's own.
 type Functions interface {
-	// Function returns the function's definition, a lambda written in KQL such
-	// as "(alias:string) { Watchlist | where Alias == alias }".
-	Function(name string) (definition string, ok bool)
+	// Function returns the function's definition: a lambda written in KQL such
+	// as "(alias:string) { Watchlist | where Alias == alias }", or a tabular
+	// expression. consts are the call's arguments where they are string
+	// constants, "" where they are not: the columns of a watchlist depend on
+	// which one is asked for.
+	Function(name string, consts []string) (definition string, ok bool)
 }
 
 // Query is a compiled query.

@@ -20,7 +20,7 @@ func convert(e expr, t Type, exact bool) (expr, bool) {
 			return intLit(v), true
 		}
 		return expr{sql: "TRY_CAST(" + e.sql + " AS INTEGER)", typ: Int, window: e.window}, true
-	case e.typ == Real && t == Decimal:
+	case e.typ == Real && t == Decimal, e.typ == Decimal && t == Real:
 		return widen(e, t), true
 	}
 	return e, false

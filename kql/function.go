@@ -64,9 +64,7 @@ type call struct {
 	// order is the ORDER BY of the input, "" when it has none: aggregates that
 	// depend on the order of rows need nothing else, DuckDB keeps the input's order.
 
-	names   []string          // the column name each argument implies, "" for none
-	columns []Column          // the input's columns, for pack_all(); nil where there is no input
-	column  func(Column) expr // the expression that reads a column of the input
+	names []string // the column name each argument implies, "" for none
 	// hoist evaluates SQL, which may hold window functions, in a step before this
 	// one and returns the name of the column that holds it; nil where no rows are.
 	hoist func(sql string) string

@@ -61,9 +61,32 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 			return "coalesce(list_contains(" + listOf(c.args[0].sql) + ", json(" + jsonOf(c.args[1]) + ")), false)", nil
 		}, Dynamic, Unknown)),
 		fn("set_equals", tpl(Bool, "coalesce(list_sort(list_distinct("+a1+"::VARCHAR[])) = list_sort(list_distinct("+a2+"::VARCHAR[])), false)", Dynamic, Dynamic)),
+		fn("percentile_tdigest",
+			tpl(Real, digestPercentile("DOUBLE"), Dynamic, Real),
+			low(Unknown, func(c *call) (string, error) {
+				t, ok := c.args[2].lit.(Type)
+				if !ok {
+					return "", errors.New("percentile_tdigest(): argument 3 must be typeof(a type)")
+				}
+				return expand(digestPercentile(t.SQL()), c.args), nil
+			}, Dynamic, Real, Unknown).as(func(args []expr) Type {
+				t, _ := args[2].lit.(Type)
+				return t
+			})),
+		fn("percentrank_tdigest", tpl(Real, `list_transform([TRY_CAST($1 AS DOUBLE[])], lambda "$l": 100.0 * len(list_filter("$l", lambda "$e": "$e" <= $2)) / len("$l"))[1]`, Dynamic, Real)),
+		fn("rank_tdigest", tpl(Real, `len(list_filter(TRY_CAST($1 AS DOUBLE[]), lambda "$e": "$e" <= $2))::DOUBLE`, Dynamic, Real)),
+		fn("merge_tdigest", low(Dynamic, func(c *call) (string, error) {
+			return "to_json(list_sort(flatten([" + joinLists(c.args) + "])::DOUBLE[]))", nil
+		}, Dynamic).more(2)),
+		fn("dcount_hll", tpl(Long, "json_array_length($1)::BIGINT", Dynamic)),
 		fn("jaccard_index", tpl(Real, `list_transform([{a: list_distinct(`+a1+`::VARCHAR[]), b: list_distinct(`+a2+`::VARCHAR[])}], lambda "$p":
 len(list_intersect("$p".a, "$p".b))::DOUBLE / len(list_distinct(list_concat("$p".a, "$p".b))))[1]`, Dynamic, Dynamic)),
 	}
+}
+
+// digestPercentile reads the percentile $2 of a sorted array.
+func digestPercentile(typ string) string {
+	return `list_transform([` + listOf("$1") + `], lambda "$l": "$l"[greatest(ceil($2 / 100 * len("$l")), 1)::BIGINT]::` + typ + `)[1]`
 }
 
 func joinLists(args []expr) string {
@@ -153,7 +176,7 @@ func sortFunction(name, order string) function {
 		if last := arrays[len(arrays)-1]; last.typ == Bool {
 			v, ok := last.lit.(bool)
 			if !ok {
-				return nil, fmt.Errorf("%s(): nulls_last must be true or false", name)
+				return nil, fmt.Errorf("%s(): nulls_last must be a constant, true or false", name)
 			}
 			if !v {
 				nulls = "NULLS FIRST"

@@ -53,8 +53,6 @@ lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"'
 list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 100000000 + coalesce("$p"[2], '0')::HUGEINT)::DECIMAL(38,16)
 + (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
 		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
-		refuse("parse_user_agent", "take the parts out with extract()"),
-		refuse("geo_info_from_ip_address", "join the reputation tables on the address instead"),
 	}
 }
 
@@ -84,14 +82,24 @@ func lowerBagPack(c *call) (string, error) {
 	if len(c.args)%2 != 0 {
 		return "", fmt.Errorf("%s() takes pairs of a key and a value: an even number of arguments, not %d", c.name, len(c.args))
 	}
-	var parts []string
+	var parts, entries, named []string
 	for i := 0; i < len(c.args); i += 2 {
 		if c.args[i].lit == "" {
 			continue
 		}
-		parts = append(parts, textOf(c.args[i]).sql, jsonOf(c.args[i+1]))
+		k, v := textOf(c.args[i]).sql, jsonOf(c.args[i+1])
+		parts = append(parts, k, v)
+		entries = append(entries, "{k: "+k+", v: "+v+"}")
+		if c.args[i].lit == nil {
+			named = append(named, k+" <> ''")
+		}
 	}
-	return "json_object(" + strings.Join(parts, ", ") + ")", nil
+	object := "json_object(" + strings.Join(parts, ", ") + ")"
+	if named == nil {
+		return object, nil
+	}
+	return "CASE WHEN " + strings.Join(named, " AND ") + " THEN " + object + " ELSE " +
+		bagOf(`list_filter([`+strings.Join(entries, ", ")+`], lambda "$x": "$x".k <> '')`) + " END", nil
 }
 
 func lowerBagPackColumns(c *call) (string, error) {
@@ -128,7 +136,10 @@ func lowerBagHasKey(c *call) (string, error) {
 	if ok && strings.HasPrefix(key, "$") {
 		return "coalesce(json_exists(" + c.args[0].sql + ", " + quoteString(jsonPath(key)) + "), false)", nil
 	}
-	return expand("coalesce(list_contains(json_keys($1), $2), false)", c.args), nil
+	if ok {
+		return expand("coalesce(list_contains(json_keys($1), $2), false)", c.args), nil
+	}
+	return expand("coalesce(CASE WHEN starts_with($2, '$.') THEN json_exists($1, $2) ELSE list_contains(json_keys($1), $2) END, false)", c.args), nil
 }
 
 // lowerBagRemoveKeys lowers bag_remove_keys(bag, keys); a key that begins with
@@ -136,7 +147,10 @@ func lowerBagHasKey(c *call) (string, error) {
 func lowerBagRemoveKeys(c *call) (string, error) {
 	j, ok := c.args[1].constJSON()
 	if !ok {
-		return expand(bagOf(`list_filter(`+entriesOf("$1")+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`), c.args), nil
+		patched := `list_reduce(list_transform(list_filter(coalesce(json_extract_string($2, '$[*]'), []), lambda "$y": starts_with("$y", '$.')),
+lambda "$y": list_transform([string_split("$y"[3:], '.')], lambda "$v": (array_to_string(list_transform("$v", lambda "$w": '{' || to_json("$w")::VARCHAR || ':'), '') || 'null' || repeat('}', len("$v")))::JSON)[1]),
+lambda "$u", "$t": json_merge_patch("$u", "$t"), $1)`
+		return expand(bagOf(`list_filter(`+entriesOf(patched)+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`), c.args), nil
 	}
 	var keys []string
 	if err := json.Unmarshal(j, &keys); err != nil {

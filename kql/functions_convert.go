@@ -26,6 +26,7 @@ func convertFunctions() []function {
 			low(String, func(c *call) (string, error) {
 				return expand("coalesce(json($1)::VARCHAR, 'null')", []expr{{sql: jsonOf(c.args[0])}}), nil
 			}, Unknown)),
+		fn("estimate_data_size", low(Long, lowerDataSize, Unknown).more(1)),
 		fn("gettype", low(String, lowerGetType, Unknown)),
 		fn("tohex",
 			tpl(String, toHex("($1::BIGINT & 4294967295)"), Int, Long).from(1),
@@ -183,4 +184,25 @@ func lowerGetType(c *call) (string, error) {
 	}
 	return expand(`CASE json_type($1) WHEN 'ARRAY' THEN 'array' WHEN 'OBJECT' THEN 'dictionary' WHEN 'VARCHAR' THEN 'string'
 WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'double' WHEN 'BIGINT' THEN 'long' WHEN 'UBIGINT' THEN 'long' ELSE 'null' END`, []expr{e}), nil
+}
+
+// lowerDataSize adds up the bytes of the values: text by its length, all else
+// by its type.
+func lowerDataSize(c *call) (string, error) {
+	parts := make([]string, len(c.args))
+	for i, a := range c.args {
+		switch a.typ {
+		case String, Dynamic:
+			parts[i] = "strlen(" + textOf(a).sql + ")"
+		case Bool:
+			parts[i] = "1"
+		case Int:
+			parts[i] = "4"
+		case Guid, Decimal:
+			parts[i] = "16"
+		default:
+			parts[i] = "8"
+		}
+	}
+	return "(" + strings.Join(parts, " + ") + ")::BIGINT", nil
 }

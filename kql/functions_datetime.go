@@ -50,8 +50,9 @@ func datetimeFunctions() []function {
 		fn("make_timespan",
 			tpl(TimeSpan, "($1 * "+hour+" + $2 * "+minute+" + coalesce(round($3 * 1e7)::BIGINT, 0))", Long, Long, Real).from(2),
 			tpl(TimeSpan, "($1 * "+day+" + $2 * "+hour+" + $3 * "+minute+" + round($4 * 1e7)::BIGINT)", Long, Long, Long, Real)),
-		fn("datetime_utc_to_local", tpl(DateTime, "(TRY(epoch_us(timezone($2, make_timestamptz("+unixUS+")))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
-		fn("datetime_local_to_utc", tpl(DateTime, "(TRY(epoch_us(timezone($2, make_timestamp("+unixUS+")))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
+		fn("datetime_utc_to_local", tpl(DateTime, "(epoch_us(timezone($2, make_timestamptz("+unixUS+"))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
+		// A local time that a clock set forward skipped is read by the offset after it.
+		fn("datetime_local_to_utc", tpl(DateTime, "list_transform([epoch_us(timezone($2, make_timestamp("+unixUS+")))], lambda \"$u\": (\"$u\" - epoch_us(timezone($2, make_timestamptz(\"$u\"))) + "+unixUS+") * 10 + "+epoch+" + $1 % 10)[1]", DateTime, String)),
 		fn("datetime_list_timezones", tpl(Dynamic, "(SELECT to_json(list(name ORDER BY name)) FROM pg_timezone_names())")),
 		fn("format_datetime", low(String, lowerFormatDatetime, DateTime, String)),
 		fn("format_timespan", low(String, lowerFormatTimespan, TimeSpan, String)),

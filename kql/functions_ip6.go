@@ -18,7 +18,7 @@ CASE WHEN greatest("$o"[1]::INTEGER, "$o"[2]::INTEGER, "$o"[3]::INTEGER, "$o"[4]
 	groups := func(half string) string {
 		return fmt.Sprintf(`CASE WHEN coalesce(%s, '') = '' THEN []::VARCHAR[] ELSE string_split(%[1]s, ':') END`, half)
 	}
-	return fmt.Sprintf(`list_transform([{t: regexp_replace(split_part(trim(%s), '/', 1), '^::([0-9.]+[.][0-9.]+)$', '::ffff:\1'), p: split_part(trim(%[1]s), '/', 2)}], lambda "$i":
+	return fmt.Sprintf(`list_transform([{t: regexp_replace(split_part(trim(%s), '/', 1), '^::([0-9]+[.][0-9.]+)$', '\1'), p: split_part(trim(%[1]s), '/', 2)}], lambda "$i":
 list_transform([{h: string_split(CASE WHEN regexp_full_match("$i".t, '[0-9]{1,3}([.][0-9]{1,3}){3}') THEN '::ffff:' || %[2]s
 WHEN regexp_matches("$i".t, ':[0-9]{1,3}([.][0-9]{1,3}){3}$') THEN regexp_replace("$i".t, '[0-9.]+$', '') || %[2]s ELSE "$i".t END, '::'),
 p: CASE WHEN "$i".p = '' THEN 128 WHEN contains("$i".t, ':') THEN TRY_CAST("$i".p AS BIGINT) ELSE TRY_CAST("$i".p AS BIGINT) + 96 END}], lambda "$g":

@@ -17,6 +17,7 @@ func scalarFunctions() []function {
 		windowFunctions(),
 		nativeFunctions(),
 		seriesFunctions(),
+		geoFunctions(),
 	)
 	return slices.Concat(fs, aliasesOf(fs))
 }
@@ -31,7 +32,7 @@ var aliases = [][2]string{
 	{"extractall", "extract_all"}, {"replace", "replace_regex"},
 	{"base64_decodestring", "base64_decode_tostring"}, {"base64_encodestring", "base64_encode_tostring"},
 	{"datepart", "datetime_part"}, {"getmonth", "monthofyear"}, {"weekofyear", "week_of_year"},
-	{"floor", "bin"}, {"ceil", "ceiling"}, {"extractjson", "extract_json"},
+	{"row_rank", "row_rank_dense"}, {"floor", "bin"}, {"ceil", "ceiling"}, {"extractjson", "extract_json"},
 }
 
 // aliasesOf returns an entry for every alias of a function in fs.

@@ -14,8 +14,9 @@ func mathFunctions() []function {
 			tpl(DateTime, binAtInt, DateTime, TimeSpan, DateTime),
 			tpl(TimeSpan, binAtInt, TimeSpan, TimeSpan, TimeSpan)),
 		fn("round",
-			tpl(Decimal, "round($1, 0)", Decimal),
-			tpl(Real, "round($1, coalesce($2, 0)::INTEGER)", Real, Long).from(1)),
+			tpl(Long, "round($1, coalesce($2, 0)::INTEGER)::BIGINT", Long, Long).from(1),
+			tpl(Real, "round($1, coalesce($2, 0)::INTEGER)", Real, Long).from(1),
+			tpl(Decimal, "round($1, coalesce($2, 0)::INTEGER)::DECIMAL(38,16)", Decimal, Long).from(1)),
 		fn("ceiling", tpl(Long, "$1", Long), tpl(Real, "ceil($1)", Real)),
 		fn("sign", tpl(Real, "sign($1)::DOUBLE", Real)),
 		fn("pow", tpl(Real, nan("$1 >= 0 OR $2 = floor($2)", "pow($1, $2)"), Real, Real)),
@@ -82,9 +83,13 @@ func binSigs() []sig {
 		tpl(Real, "(floor($1 / nullif($2, 0)) * $2)", Real, Real),
 		tpl(DateTime, "($1 // $2 * $2)", DateTime, TimeSpan),
 		tpl(TimeSpan, floorDiv, TimeSpan, TimeSpan),
-		tpl(Decimal, "(floor($1 / nullif($2, 0)) * $2)::DECIMAL(38,16)", Decimal, Decimal),
+		tpl(Decimal, binDecimal, Decimal, Real),
+		tpl(Decimal, binDecimal, Decimal, Decimal),
 	}
 }
+
+// binDecimal multiplies as decimals, for DuckDB divides them as doubles.
+const binDecimal = "(floor($1 / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
 
 const binAtInt = "($1 - ((($1 - $3) % $2) + $2) % $2)"
 
@@ -107,8 +112,12 @@ func common(name string, args []expr) ([]expr, Type, error) {
 		switch {
 		case a.typ == t:
 			out[i] = a
-		case t == Dynamic:
-			out[i] = expr{sql: jsonOf(a), typ: Dynamic}
+		case a.typ == Dynamic:
+			q, err := castTo(a, t)
+			if err != nil {
+				return nil, t, fmt.Errorf("%s(): argument %d: %w", name, i+1, err)
+			}
+			out[i] = expr{sql: q, typ: t}
 		case isNumber(t) && isNumber(a.typ):
 			out[i] = widen(a, t)
 		case a.typ == Unknown:
@@ -121,12 +130,12 @@ func common(name string, args []expr) ([]expr, Type, error) {
 }
 
 // commonTypeOf returns the type that args have in common: the widest of
-// numbers, dynamic with anything.
+// numbers, and with dynamic the other type.
 func commonTypeOf(args []expr) Type {
 	t := Unknown
 	for _, a := range args {
 		switch {
-		case t == Unknown || a.typ == Dynamic:
+		case t == Unknown || t == Dynamic && a.typ != Unknown:
 			t = a.typ
 		case isNumber(t) && isNumber(a.typ):
 			t = max(t, a.typ)

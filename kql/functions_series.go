@@ -14,6 +14,7 @@ var seriesColumns = map[string][]Column{
 	"series_periods_detect":      {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_periods_validate":    {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_decompose":           {{"baseline", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
+	"series_decompose_forecast":  {{"forecast", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
 	"series_decompose_anomalies": {{"ad_flag", Dynamic}, {"ad_score", Dynamic}, {"baseline", Dynamic}},
 	"series_fit_2lines": {
 		{"rsquare", Real}, {"split_idx", Long}, {"variance", Real}, {"rvariance", Real}, {"line_fit", Dynamic},

@@ -25,7 +25,12 @@ func stringFunctions() []function {
 		fn("substring", low(String, lowerSubstring, String, Long, Long).from(2)),
 		fn("indexof", low(Long, lowerIndexOf, Unknown, Unknown, Long, Long, Long).from(2)),
 		fn("split",
-			tpl(Dynamic, splitSQL, String, String),
+			low(Dynamic, func(c *call) (string, error) {
+				if d, ok := c.args[1].lit.(string); ok && d != "" {
+					return expand("to_json(string_split($1, $2))", c.args), nil
+				}
+				return expand("to_json("+splitListSQL+")", c.args), nil
+			}, String, String),
 			tpl(Dynamic, "to_json(list_slice("+splitListSQL+", $3 + 1, $3 + 1))", String, String, Long)),
 		fn("replace_string", tpl(String, "replace($1, $2, $3)", String, String, String)),
 		fn("replace_strings", tpl(String, replaceStrings, String, Dynamic, Dynamic)),
@@ -58,10 +63,7 @@ func stringFunctions() []function {
 }
 
 // splitListSQL splits $1 at $2; without a delimiter the text stays whole.
-const (
-	splitListSQL = "CASE WHEN $2 = '' THEN [$1] ELSE string_split($1, $2) END"
-	splitSQL     = "to_json(" + splitListSQL + ")"
-)
+const splitListSQL = "CASE WHEN $2 = '' THEN [$1] ELSE string_split($1, $2) END"
 
 // guidBytes is a guid in the byte order of Microsoft's GUID structure, as hex.
 const guidBytes = `substr($1, 7, 2) || substr($1, 5, 2) || substr($1, 3, 2) || substr($1, 1, 2) || substr($1, 12, 2) || substr($1, 10, 2) || substr($1, 17, 2) || substr($1, 15, 2) || substr($1, 20, 4) || substr($1, 25, 12)`

@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,12 +45,18 @@ func openDuckDB(t testing.TB) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range Natives() {
+	for _, n := range Natives(testGeo) {
 		if err := duckdb.RegisterScalarUDF(conn, n.Name, nativeUDF{n, text}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return db
+}
+
+// testGeo knows the place of one address.
+func testGeo(a netip.Addr) (Place, bool) {
+	lat, long := 47.5, -122.25
+	return Place{Country: "United States", City: "Redmond", Latitude: &lat, Longitude: &long}, a.String() == "20.53.203.50"
 }
 
 // nativeUDF registers a Native with DuckDB.
@@ -68,10 +75,11 @@ func (u nativeUDF) Executor() duckdb.ScalarFuncExecutor {
 		for i, v := range values {
 			args[i], _ = v.(string)
 		}
-		if s, ok := u.n.Func(args); ok {
-			return s, nil
+		s, ok, err := u.n.Func(args)
+		if err != nil || !ok {
+			return nil, err
 		}
-		return nil, nil
+		return s, nil
 	}}
 }
 

@@ -9,7 +9,9 @@ func windowFunctions() []function {
 		fn("row_number", low(Long, lowerRowNumber, Long, Bool).from(1), tpl(Long, "row_number() OVER ()")),
 		fn("prev", low(Unknown, neighbour("lag"), Unknown, Long, Unknown).from(1).as(typeOf(0))),
 		fn("next", low(Unknown, neighbour("lead"), Unknown, Long, Unknown).from(1).as(typeOf(0))),
+		fn("row_window_session", low(DateTime, lowerRowWindowSession, DateTime, TimeSpan, TimeSpan, Bool).from(3)),
 		fn("row_cumsum",
+			low(Int, lowerRowCumsum, Int, Bool).from(1),
 			low(Long, lowerRowCumsum, Long, Bool).from(1), low(Real, lowerRowCumsum, Real, Bool).from(1),
 			low(TimeSpan, lowerRowCumsum, TimeSpan, Bool).from(1)),
 		fn("row_rank_dense", low(Long, lowerRowRank(true), Unknown, Bool).from(1)),
@@ -18,9 +20,7 @@ func windowFunctions() []function {
 	for i := range fs {
 		fs[i].window = true
 	}
-	return append(fs, fn("row_window_session", low(DateTime, func(*call) (string, error) {
-		return "", errors.New("row_window_session() is not supported: compare each row with prev() and count with row_cumsum()")
-	}, DateTime, TimeSpan, TimeSpan, Bool).from(3)))
+	return fs
 }
 
 // upTo is the window of all rows up to the present one.
@@ -81,11 +81,7 @@ func lowerRowNumber(c *call) (string, error) {
 
 func lowerRowCumsum(c *call) (string, error) {
 	x := "coalesce(" + c.args[0].sql + ", 0)"
-	typ := c.args[0].typ.SQL()
-	if c.args[0].typ == Int {
-		typ = "BIGINT"
-	}
-	sum := "(sum(" + x + ")" + upTo + ")::" + typ
+	sum := "(sum(" + x + ")" + upTo + ")::" + c.args[0].typ.SQL()
 	if len(c.args) == 1 {
 		return sum, nil
 	}
@@ -122,4 +118,35 @@ func lowerRowRank(dense bool) func(c *call) (string, error) {
 		}
 		return "last_value(CASE WHEN " + changed + " THEN " + n + " END IGNORE NULLS)" + upTo, nil
 	}
+}
+
+// lowerRowWindowSession lowers row_window_session(time, maxFromFirst,
+// maxBetween[, restart]): the time at which the row's session began. A session
+// ends where the next row is too far from it, or from the session's first row.
+func lowerRowWindowSession(c *call) (string, error) {
+	t, err := c.stage(c.args[0].sql)
+	if err != nil {
+		return "", err
+	}
+	gap := "row_number() OVER () = 1 OR " + t + " - lag(" + t + ") OVER () > " + c.args[2].sql
+	if len(c.args) == 4 {
+		gap += " OR coalesce(" + c.args[3].sql + ", false)"
+	}
+	n, err := c.stage("row_number() OVER ()")
+	if err != nil {
+		return "", err
+	}
+	if gap, err = c.stage("CASE WHEN " + gap + " THEN " + n + " END"); err != nil {
+		return "", err
+	}
+	// The rows since the last gap, of which those too far from the first begin anew.
+	since, err := c.stage(n + " - last_value(" + gap + " IGNORE NULLS)" + upTo)
+	if err != nil {
+		return "", err
+	}
+	rows, err := c.stage("list(" + t + ") OVER (ROWS BETWEEN " + since + " PRECEDING AND CURRENT ROW)")
+	if err != nil {
+		return "", err
+	}
+	return `list_reduce(` + rows + `, lambda "$s", "$t": CASE WHEN "$t" - "$s" > ` + c.args[1].sql + ` THEN "$t" ELSE "$s" END)`, nil
 }

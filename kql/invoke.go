@@ -38,7 +38,7 @@ func (b *binder) invokeWith(v *value, n syntax.Node, first *relation, args []syn
 func (b *binder) params(v *value, n syntax.Node, first *relation, args []syntax.Expr, c *ctx, inner *env) bool {
 	params := v.fn.Params
 	given := make([]syntax.Expr, len(params))
-	pos := 0
+	pos := 0 // a named argument counts as a place too: f(b=1, 2) gives 2 to the second
 	if first != nil {
 		if len(params) == 0 || !params[0].Tabular() {
 			b.errorf(n, "SEM0035", "function %s does not take a table as its first parameter, so it cannot be invoked", v.name)
@@ -51,6 +51,7 @@ func (b *binder) params(v *value, n syntax.Node, first *relation, args []syntax.
 	}
 	for _, a := range args {
 		i := pos
+		pos++
 		x := a
 		if ne, ok := a.(*syntax.NamedExpr); ok && len(ne.Names) == 1 {
 			i = paramIndex(params, ne.Names[0].Text)
@@ -59,8 +60,6 @@ func (b *binder) params(v *value, n syntax.Node, first *relation, args []syntax.
 				b.errorf(ne, "SEM0036", "function %s has no parameter named %q", v.name, ne.Names[0].Text)
 				return false
 			}
-		} else {
-			pos++
 		}
 		if i >= len(params) {
 			b.errorf(n, "SEM0003", "%s() takes %s, not %d", v.name, countText(required(params), len(params)), len(args))

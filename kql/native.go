@@ -25,14 +25,60 @@ type Native struct {
 	Name string
 	Args int
 	// Func computes the result; false means NULL. It never panics and may be
-	// called from several goroutines.
-	Func func(args []string) (string, bool)
+	// called from several goroutines. An error ends the query.
+	Func func(args []string) (result string, ok bool, err error)
+}
+
+// Place is where an address is, as geo_info_from_ip_address() tells it. Empty
+// fields are not known.
+type Place struct {
+	Country, State, City string
+	Latitude, Longitude  *float64 // degrees
 }
 
 // Natives returns the functions that must be registered before a compiled
-// query is run.
-func Natives() []Native {
-	list := []Native{
+// query is run. geo finds the place of an address for
+// geo_info_from_ip_address(); with nil a query that calls it ends in an error.
+func Natives(geo func(netip.Addr) (Place, bool)) []Native {
+	list := pureNatives()
+	return append(list, Native{"kql_geo_info", 1, func(a []string) (string, bool, error) {
+		if geo == nil {
+			return "", false, errors.New("geo_info_from_ip_address(): no geographic database is set up")
+		}
+		p, err := netip.ParseAddr(strings.TrimSpace(a[0]))
+		if err != nil {
+			return "", false, nil
+		}
+		place, ok := geo(p.Unmap())
+		if !ok {
+			return "", false, nil
+		}
+		return place.json(), true, nil
+	}})
+}
+
+// json writes the place as the page "geo_info_from_ip_address()" shows it.
+func (p Place) json() string {
+	m := map[string]any{"country": p.Country, "state": p.State, "city": p.City, "latitude": "", "longitude": ""}
+	if p.Latitude != nil && p.Longitude != nil {
+		m["latitude"], m["longitude"] = *p.Latitude, *p.Longitude
+	}
+	b, err := json.Marshal(m)
+	if err != nil { // a latitude that is no number
+		return "{}"
+	}
+	return string(b)
+}
+
+// pureNatives are the natives that depend on nothing but their arguments.
+func pureNatives() []Native {
+	agents := newAgentParser()
+	var list []Native
+	for _, n := range []struct {
+		name string
+		args int
+		f    func(a []string) (string, bool)
+	}{
 		{"kql_parse_xml", 1, func(a []string) (string, bool) { return parseXML(a[0]) }},
 		{"kql_xxhash64", 2, func(a []string) (string, bool) { return hashOf(a[0], a[1]) }},
 		{"kql_unzlib", 1, func(a []string) (string, bool) {
@@ -48,8 +94,19 @@ func Natives() []Native {
 			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
 		}},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
+		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},
+		{"kql_buildschema", 1, func(a []string) (string, bool) { return buildSchema(a[0]) }},
+		{"kql_punycode", 1, func(a []string) (string, bool) { return punycodeEncode(a[0]) }},
+		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
+		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
+		{"kql_series", 2, seriesNative()},
+	} {
+		list = append(list, Native{n.name, n.args, func(a []string) (string, bool, error) {
+			r, ok := n.f(a)
+			return r, ok, nil
+		}})
 	}
-	return append(list, seriesNatives()...)
+	return list
 }
 
 // nativeCall is the SQL of a call of a native function.
@@ -76,8 +133,22 @@ func nativeFunctions() []function {
 	}
 	return []function{
 		fn("parse_xml", tpl(Dynamic, "kql_parse_xml($1)::JSON", String)),
+		fn("parse_user_agent", low(Dynamic, func(c *call) (string, error) {
+			return nativeCall("kql_user_agent", c.args[0].sql, jsonOf(c.args[1])+"::VARCHAR") + "::JSON", nil
+		}, String, Unknown)),
+		fn("erf", tpl(Real, "kql_special('erf', $1::VARCHAR, '', '')::DOUBLE", Real)),
+		fn("erfc", tpl(Real, "kql_special('erfc', $1::VARCHAR, '', '')::DOUBLE", Real)),
+		fn("beta_pdf", tpl(Real, "kql_special('beta_pdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
+		fn("beta_cdf", tpl(Real, "kql_special('beta_cdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
+		fn("beta_inv", tpl(Real, "kql_special('beta_inv', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
 		fn("hash", low(Long, hash, Unknown, Long).from(1)),
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
+		refuse("hash_combine", "use hash(strcat(…)) of the values"),
+		refuse("hash_many", "use hash(strcat(…)) of the values"),
+		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),
+		fn("punycode_to_string", tpl(String, "coalesce(kql_unpunycode($1), '')", String)),
+		fn("punycode_domain_to_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN starts_with(lower("$e"), 'xn--') THEN coalesce(kql_unpunycode("$e"[5:]), "$e") ELSE "$e" END), '.')`, String)),
+		fn("punycode_domain_from_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN regexp_full_match("$e", '[\x00-\x7f]*') THEN "$e" ELSE 'xn--' || coalesce(kql_punycode("$e"), '') END), '.')`, String)),
 		fn("zlib_decompress_from_base64_string", tpl(String, "coalesce(kql_unzlib($1), '')", String)),
 		fn("gzip_decompress_from_base64_string", tpl(String, "coalesce(kql_ungzip($1), '')", String)),
 		fn("zlib_compress_to_base64_string", tpl(String, "coalesce(kql_zlib($1), '')", String)),

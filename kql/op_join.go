@@ -193,7 +193,6 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 			s.m.taken[c.name] = true
 		}
 	}
-	var dup []bool
 	for _, c := range l.cols {
 		s.m.taken[c.name] = false
 		s.add(c.name, expr{sql: fill("l."+c.ref(), c.typ, k.fillL), typ: c.typ})
@@ -202,11 +201,9 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 		if op.Lookup && isKey[c.name] {
 			continue
 		}
-		_, clash := find(l.cols, c.name)
-		if !clash {
+		if _, clash := find(l.cols, c.name); !clash {
 			s.m.taken[c.name] = false
 		}
-		dup = append(dup, clash)
 		s.add(c.name, expr{sql: fill("r."+c.ref(), c.typ, k.fillR), typ: c.typ})
 	}
 	hidden := ""

@@ -7,6 +7,14 @@ import (
 	"picket/kql/syntax"
 )
 
+// checkRegex reports a regular expression that cannot be compiled. DuckDB's
+// engine is RE2, whose syntax Go's shares.
+func (b *binder) checkRegex(n syntax.Node, pattern string) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		b.report(n.Span(), "SEM0068", "the syntax is RE2: no look-around, no back-references", err.Error())
+	}
+}
+
 // parsePart is one column of a parse pattern.
 type parsePart struct {
 	name string
@@ -107,7 +115,11 @@ func (b *binder) parsePattern(op *syntax.ParseOp, kind, flags string) (string, [
 				w.WriteString(regexp.QuoteMeta(x.Text))
 			}
 		case *syntax.Wildcard:
-			w.WriteString(".*?")
+			if isRegex {
+				w.WriteString(".*") // greedy, as the page of parse shows
+			} else {
+				w.WriteString(".*?")
+			}
 		case *syntax.Name, *syntax.TypedName:
 			p := parsePart{typ: String}
 			if n, ok := x.(*syntax.Name); ok {
@@ -117,7 +129,7 @@ func (b *binder) parsePattern(op *syntax.ParseOp, kind, flags string) (string, [
 			}
 			parts = append(parts, p)
 			anchored = anchored || i == last
-			w.WriteString(groupPattern(p.typ, i == last, kind == "relaxed"))
+			w.WriteString(groupPattern(p.typ, op.Pattern[i+1:], kind))
 		case *syntax.Bad:
 		default:
 			b.errorf(x, "SEM0056", "a parse pattern is made of string constants, * and columns")
@@ -126,24 +138,40 @@ func (b *binder) parsePattern(op *syntax.ParseOp, kind, flags string) (string, [
 	if anchored && !isRegex {
 		w.WriteString("$")
 	}
-	return mode + "(" + w.String() + ")", parts
+	pattern := mode + "(" + w.String() + ")"
+	if isRegex {
+		b.checkRegex(op, pattern)
+	}
+	return pattern, parts
 }
 
-// groupPattern is the group of a column. A number takes digits only, unless
-// relaxed lets it be none; the last column takes the rest of the text.
-func groupPattern(t Type, last, relaxed bool) string {
-	if !relaxed {
-		switch t {
-		case Int, Long:
-			return `\s*([+-]?[0-9]+)`
-		case Real, Decimal:
-			return `\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)`
-		}
+// groupPattern is the group of a column, of which rest is what follows. A number
+// takes digits only; where relaxed lets it be none, any text up to the constant
+// that follows. The last column, and any in a regex pattern, takes all it can.
+func groupPattern(t Type, rest []syntax.Expr, kind string) string {
+	bounded := false
+	if len(rest) > 0 {
+		_, bounded = rest[0].(*syntax.Literal)
 	}
-	if last {
+	switch {
+	case kind == "relaxed" && bounded:
+	case t == Int || t == Long:
+		return `\s*([+-]?[0-9]+)` + optional(kind)
+	case t == Real || t == Decimal:
+		return `\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)` + optional(kind)
+	}
+	if len(rest) == 0 || kind == "regex" {
 		return "(.*)"
 	}
 	return "(.*?)"
+}
+
+// optional lets a group be absent in a relaxed pattern.
+func optional(kind string) string {
+	if kind == "relaxed" {
+		return "?"
+	}
+	return ""
 }
 
 // regexFlags turns the letters of flags= into an inline group: U ungreedy, m, s, i.

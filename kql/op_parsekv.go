@@ -26,38 +26,13 @@ func (b *binder) parseKv(op *syntax.ParseKvOp, r *relation, c *ctx) *relation {
 			props[p.Names[0].Text] = formatBool(v)
 		}
 	}
-	if props["regex"] != "" {
-		b.errorf(op, "SEM0062", "parse-kv with regex is not supported: use pair_delimiter and kv_delimiter, or extract()")
-		return r
-	}
-	pair, kv, quote := props["pair_delimiter"], props["kv_delimiter"], props["quote"]
-	if kv == "" {
-		kv = "="
-	}
-	value := `([^\s]*)`
-	before := `(?:^|\s)`
-	switch {
-	case pair != "":
-		value = `(.*?)(?:$|` + quoteMeta(pair) + `)`
-		before = `(?:^|` + quoteMeta(pair) + `)\s*`
-	case props["greedy"] == "true":
-		value = `(.*?)(?:$|\s+[^\s` + quoteMeta(kv) + `]+` + quoteMeta(kv) + `)`
-	}
-	if quote != "" {
-		q := quoteMeta(quote[:1])
-		end := quoteMeta(quote[len(quote)-1:])
-		value = `(?:` + q + `([^` + end + `]*)` + end + `|` + value + `)`
-	}
+	find := kvFinder(props)
 	var set []assignment
 	for _, t := range op.Schema {
 		if t == nil || t.Name == nil {
 			continue
 		}
-		p := quoteString("(?s)" + before + quoteMeta(t.Name.Text) + `\s*` + quoteMeta(kv) + `\s*` + value)
-		sql := "regexp_extract(" + text.sql + ", " + p + ", 1)"
-		if quote != "" {
-			sql = "(regexp_extract(" + text.sql + ", " + p + ", 1) || regexp_extract(" + text.sql + ", " + p + ", 2))"
-		}
+		sql := find(text.sql, t.Name.Text)
 		e, ok := b.explicit(expr{sql: "trim(" + sql + ")", typ: String}, b.typeName(t.Type))
 		if !ok {
 			e = nullLit(b.typeName(t.Type))
@@ -65,6 +40,53 @@ func (b *binder) parseKv(op *syntax.ParseKvOp, r *relation, c *ctx) *relation {
 		set = append(set, assignment{t.Name.Text, e})
 	}
 	return b.assign(r, set)
+}
+
+// kvFinder returns how the value of a key is found in a text.
+func kvFinder(props map[string]string) func(text, key string) string {
+	if re := props["regex"]; re != "" {
+		re = quoteString(re)
+		return func(text, key string) string {
+			return "coalesce(regexp_extract_all(" + text + ", " + re + ", 2)[list_position(regexp_extract_all(" + text + ", " + re + ", 1), " + quoteString(key) + ")], '')"
+		}
+	}
+	pair, kv, quote, esc := props["pair_delimiter"], quoteMeta(props["kv_delimiter"]), props["quote"], props["escape"]
+	value, before := `([^\s]*)`, `(?:^|\s)`
+	switch {
+	case pair != "":
+		value, before = `(.*?)(?:$|`+quoteMeta(pair)+`)`, `(?:^|`+quoteMeta(pair)+`)\s*`
+	case props["greedy"] == "true":
+		value = `(.*?)(?:$|\s+[^\s` + kv + `]+` + kv + `)`
+	case kv == "": // neither is told: a value is what holds no white space, , or ;
+		kv, value, before = "[=:]", `([^\s,;]*)`, `(?:^|[\s,;])`
+	}
+	if kv == "" {
+		kv = "="
+	}
+	open, end := "", ""
+	if quote != "" {
+		open, end = quoteMeta(quote[:1]), quoteMeta(quote[len(quote)-1:])
+		inside := `[^` + end + `]*`
+		if esc != "" {
+			inside = `(?:[^` + end + quoteMeta(esc) + `]|` + quoteMeta(esc) + `.)*`
+		}
+		value = `(?:` + open + `(` + inside + `)` + end + `|` + value + `)`
+	}
+	return func(text, key string) string {
+		k := quoteMeta(key)
+		if quote != "" {
+			k = "(?:" + k + "|" + open + k + end + ")"
+		}
+		p := quoteString("(?s)" + before + k + `\s*` + kv + `\s*` + value)
+		if quote == "" {
+			return "regexp_extract(" + text + ", " + p + ", 1)"
+		}
+		quoted := "regexp_extract(" + text + ", " + p + ", 1)"
+		if esc != "" {
+			quoted = "regexp_replace(" + quoted + ", " + quoteString(quoteMeta(esc)+"(.)") + `, '\1', 'g')`
+		}
+		return "(" + quoted + " || regexp_extract(" + text + ", " + p + ", 2))"
+	}
 }
 
 // literalWord turns the bare words true and false into literals.

@@ -1,6 +1,8 @@
 package kql
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,112 +99,181 @@ func (b *binder) wildcardTables(pattern string, env *env) []source {
 	return out
 }
 
+// unionColumns works out the columns of a union.
+type unionColumns struct {
+	order []string          // names as they first occur
+	types map[string][]Type // of each name, as they first occur
+	count map[string]int    // how many tables have the name
+	// settled names are one column, of the first type: Microsoft's binder keeps
+	// one where the first two tables that have the name agree; what other tables
+	// hold is converted.
+	settled map[string]bool
+	cols    []column
+	slots   map[unionKey]int // which result column a source's column goes to
+}
+
+type unionKey struct {
+	name string
+	typ  Type
+}
+
+// see counts the columns of one table.
+func (u *unionColumns) see(cols []column) {
+	for _, c := range cols {
+		k := u.types[c.name]
+		if k == nil {
+			u.order = append(u.order, c.name)
+		}
+		if len(k) == 1 && k[0] == c.typ && u.count[c.name] == 1 {
+			u.settled[c.name] = true
+		}
+		if !slices.Contains(k, c.typ) && !u.settled[c.name] {
+			u.types[c.name] = append(k, c.typ)
+		}
+		u.count[c.name]++
+	}
+}
+
+// layout makes the result's columns: those of all tables, or with inner those
+// that every one of n tables has.
+func (u *unionColumns) layout(inner bool, n int) {
+	used := idsOf(u.cols)
+	kept := map[string]bool{} // names that stay as they are
+	taken := map[string]bool{}
+	for _, c := range u.cols {
+		taken[c.name] = true
+	}
+	for _, name := range u.order {
+		kept[name] = len(u.types[name]) == 1 && !(inner && u.count[name] < n)
+	}
+	for _, name := range u.order {
+		if inner && u.count[name] < n {
+			continue
+		}
+		for _, t := range u.types[name] {
+			as := name
+			if len(u.types[name]) > 1 {
+				as = name + "_" + t.String()
+			}
+			as = uniqueName(as, func(s string) bool { return taken[s] || s != name && kept[s] })
+			taken[as] = true
+			u.slots[unionKey{name, t}] = len(u.cols)
+			u.cols = append(u.cols, column{as, t, used.add(as)})
+		}
+	}
+}
+
+// slot returns which result column c goes to.
+func (u *unionColumns) slot(c column) (int, bool) {
+	if u.settled[c.name] {
+		c.typ = u.types[c.name][0]
+	}
+	i, ok := u.slots[unionKey{c.name, c.typ}]
+	return i, ok
+}
+
 // unite emits the union of list. Columns of one name and type are one column;
 // of one name and several types, one for each type: x_long, x_string.
 func (b *binder) unite(list []source, inner bool, with string) *relation {
-	var cols []column
-	u := ids{}
+	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, settled: map[string]bool{}, slots: map[unionKey]int{}}
 	if with != "" {
-		cols = append(cols, column{with, String, u.add(with)})
+		u.cols = newColumns(Column{with, String})
 	}
-	types := map[string][]Type{}
-	count := map[string]int{}
-	// Microsoft's binder keeps one column, of the first type, where the first
-	// two tables that have the name agree; what other tables hold is converted.
-	settled := map[string]bool{}
-	var order []string
+	hidden, cheap := false, true
 	for _, s := range list {
-		for _, c := range s.rel.cols {
-			if types[c.name] == nil {
-				order = append(order, c.name)
-			}
-			if k := types[c.name]; len(k) == 1 && k[0] == c.typ && count[c.name] == 1 {
-				settled[c.name] = true
-			}
-			if !hasType(types[c.name], c.typ) && !settled[c.name] {
-				types[c.name] = append(types[c.name], c.typ)
-			}
-			count[c.name]++
-		}
-	}
-	type key struct {
-		name string
-		typ  Type
-	}
-	slot := func(from map[key]int, c column) (int, bool) {
-		if settled[c.name] {
-			c.typ = types[c.name][0]
-		}
-		i, ok := from[key{c.name, c.typ}]
-		return i, ok
-	}
-	from := map[key]int{} // which result column a source's column goes to
-	for _, name := range order {
-		if inner && count[name] < len(list) {
-			continue
-		}
-		for _, t := range types[name] {
-			n := name
-			if len(types[name]) > 1 {
-				n = name + "_" + t.String()
-			}
-			n = uniqueName(n, func(s string) bool { _, ok := find(cols, s); return ok })
-			from[key{name, t}] = len(cols)
-			cols = append(cols, column{n, t, u.add(n)})
-		}
-	}
-	hidden := false
-	cheap := true
-	for _, s := range list {
+		u.see(s.rel.cols)
 		hidden = hidden || s.rel.hidden
 		cheap = cheap && s.rel.cheap
 	}
-	if len(list)*len(cols) > 4000 {
-		src := make([]unionArm, len(list))
-		for i, s := range list {
-			src[i].from = s.rel.from
-			if with != "" {
-				src[i].list = append(src[i].list, quoteString(s.name)+" AS "+cols[0].ref())
-			}
-			for _, c := range s.rel.cols {
-				if k, ok := slot(from, c); ok {
-					src[i].add(b.unionValue(c, cols[k].typ), cols[k].ref())
-				}
-			}
-			if s.rel.hidden {
-				src[i].list = append(src[i].list, quoteIdent(IngestionTime))
-			}
-		}
-		return b.wideUnion(src, cols, hidden, cheap)
+	u.layout(inner, len(list))
+	wide := len(list)*len(u.cols) > 4000
+	parts := make([]string, 0, len(list)+1)
+	if wide {
+		parts = append(parts, unionHead(u.cols, hidden))
 	}
-	var parts []string
 	for _, s := range list {
-		sql := make([]string, len(cols))
-		for i, c := range cols {
-			sql[i] = nullLit(c.typ).sql + " AS " + c.ref()
-		}
-		if with != "" {
-			sql[0] = quoteString(s.name) + " AS " + cols[0].ref()
-		}
-		for _, c := range s.rel.cols {
-			if i, ok := slot(from, c); ok {
-				sql[i] = b.unionValue(c, cols[i].typ)
-				if sql[i] != cols[i].ref() {
-					sql[i] += " AS " + cols[i].ref()
-				}
-			}
-		}
-		if hidden && s.rel.hidden {
-			sql = append(sql, quoteIdent(IngestionTime))
-		} else if hidden {
-			sql = append(sql, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
-		}
+		sql := b.unionArm(u, s, with, hidden, wide)
 		if len(sql) == 0 {
 			sql = []string{`NULL AS "$none"`}
 		}
 		parts = append(parts, "SELECT "+strings.Join(sql, ", ")+" FROM "+s.rel.from)
 	}
-	return &relation{from: b.emit(strings.Join(parts, " UNION ALL "), cheap), cols: cols, hidden: hidden, cheap: cheap}
+	out := &relation{cols: u.cols, hidden: hidden, cheap: cheap}
+	if wide {
+		out.from = b.emit(unionFill(u.cols, hidden)+b.emit(strings.Join(parts, " UNION ALL BY NAME "), cheap), cheap)
+	} else {
+		out.from = b.emit(strings.Join(parts, " UNION ALL "), cheap)
+	}
+	return out
+}
+
+// unionArm is the SELECT list of one table: a value for every column, or when
+// wide only for those it has.
+func (b *binder) unionArm(u *unionColumns, s source, with string, hidden, wide bool) []string {
+	own := make(map[int]string, len(s.rel.cols)+1)
+	if with != "" {
+		own[0] = quoteString(s.name)
+	}
+	for _, c := range s.rel.cols {
+		if i, ok := u.slot(c); ok {
+			own[i] = b.unionValue(c, u.cols[i].typ)
+		}
+	}
+	sql := make([]string, 0, len(own)+1)
+	put := func(i int, v string) {
+		if ref := u.cols[i].ref(); v != ref {
+			v += " AS " + ref
+		}
+		sql = append(sql, v)
+	}
+	if wide {
+		for _, i := range slices.Sorted(maps.Keys(own)) {
+			put(i, own[i])
+		}
+	} else {
+		for i, c := range u.cols {
+			if v, ok := own[i]; ok {
+				put(i, v)
+			} else {
+				put(i, nullLit(c.typ).sql)
+			}
+		}
+	}
+	switch {
+	case hidden && s.rel.hidden:
+		sql = append(sql, quoteIdent(IngestionTime))
+	case hidden && !wide:
+		sql = append(sql, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+	}
+	return sql
+}
+
+// To write a NULL for every column a table lacks would make the SQL of union *
+// grow with tables times columns, so for a wide union DuckDB is told to match
+// by name: unionHead gives it names and types, unionFill the empty strings.
+func unionHead(cols []column, hidden bool) string {
+	types := make([]string, len(cols))
+	for i, c := range cols {
+		types[i] = "NULL::" + c.typ.SQL() + " AS " + c.ref()
+	}
+	if hidden {
+		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+	}
+	return "SELECT " + strings.Join(types, ", ") + " WHERE false"
+}
+
+func unionFill(cols []column, hidden bool) string {
+	list := make([]string, len(cols))
+	for i, c := range cols {
+		list[i] = c.ref()
+		if c.typ == String {
+			list[i] = "coalesce(" + c.ref() + ", '') AS " + c.ref()
+		}
+	}
+	if hidden {
+		list = append(list, quoteIdent(IngestionTime))
+	}
+	return "SELECT " + strings.Join(list, ", ") + " FROM "
 }
 
 // unionValue is column c as type t.
@@ -215,55 +286,4 @@ func (b *binder) unionValue(c column, t Type) string {
 		return k.sql
 	}
 	return nullLit(t).sql
-}
-
-func hasType(list []Type, t Type) bool {
-	for _, x := range list {
-		if x == t {
-			return true
-		}
-	}
-	return false
-}
-
-// unionArm is one SELECT of a wide union.
-type unionArm struct {
-	from string
-	list []string
-}
-
-func (a *unionArm) add(ref, as string) {
-	if ref != as {
-		ref += " AS " + as
-	}
-	a.list = append(a.list, ref)
-}
-
-// wideUnion emits a union of many columns. To write a NULL for every column a
-// table lacks would make the SQL of union * grow with tables times columns, so
-// DuckDB is told to match by name.
-func (b *binder) wideUnion(arms []unionArm, cols []column, hidden, cheap bool) *relation {
-	parts := make([]string, 0, len(arms)+1)
-	types := make([]string, len(cols))
-	list := make([]string, len(cols))
-	for i, c := range cols {
-		types[i] = "NULL::" + c.typ.SQL() + " AS " + c.ref()
-		list[i] = c.ref()
-		if c.typ == String {
-			list[i] = "coalesce(" + c.ref() + ", '') AS " + c.ref()
-		}
-	}
-	if hidden {
-		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
-		list = append(list, quoteIdent(IngestionTime))
-	}
-	parts = append(parts, "SELECT "+strings.Join(types, ", ")+" WHERE false")
-	for _, a := range arms {
-		if len(a.list) == 0 {
-			a.list = []string{"NULL AS " + cols[0].ref()}
-		}
-		parts = append(parts, "SELECT "+strings.Join(a.list, ", ")+" FROM "+a.from)
-	}
-	all := b.emit(strings.Join(parts, " UNION ALL BY NAME "), cheap)
-	return &relation{from: b.emit("SELECT "+strings.Join(list, ", ")+" FROM "+all, cheap), cols: cols, hidden: hidden, cheap: cheap}
 }

@@ -142,8 +142,13 @@ func result(t testing.TB, db *sql.DB, cat Catalog, src string) string {
 // testFunctions are functions saved in the workspace.
 type testFunctions struct{}
 
-func (testFunctions) Function(name string) (string, bool) {
+func (testFunctions) Function(name string, consts []string) (string, bool) {
 	switch name {
+	case "_GetWatchlistColumns":
+		if len(consts) == 0 {
+			return "", false
+		}
+		return "datatable(" + consts[0] + ":string)['x']", true
 	case "_GetWatchlist":
 		return `(alias:string) { datatable(Alias:string, SearchKey:string)["vip","root","vip","bob","net","10.0.0.0/8"] | where Alias == alias | project SearchKey }`, true
 	case "broken":

@@ -179,10 +179,7 @@ func (b *binder) table(name string) (*relation, bool) {
 	if !ok {
 		return nil, false
 	}
-	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name}
-	for _, c := range t.Columns {
-		r.cols = append(r.cols, column{c.Name, c.Type, c.Name})
-	}
+	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {

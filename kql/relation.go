@@ -130,3 +130,14 @@ func refs(cols []column) string {
 	}
 	return b.String()
 }
+
+// Identifiers returns the SQL identifiers under which a stored table holds its
+// columns, in their order: the names, but where two differ only by case the
+// later one has a suffix, since DuckDB does not tell X from x.
+func Identifiers(columns []Column) []string {
+	ids := make([]string, len(columns))
+	for i, c := range newColumns(columns...) {
+		ids[i] = c.id
+	}
+	return ids
+}

@@ -49,7 +49,6 @@ type ctx struct {
 	left, right []column  // $left and $right in join conditions
 	aggs        bool      // aggregates may be called
 	inAgg       bool      // inside an aggregate's arguments: columns may be named
-	dead        bool      // what is bound is not used (column_ifexists' default)
 }
 
 // row returns the context for expressions over r's rows.

@@ -71,11 +71,11 @@ func (a seriesArgs) flag(i int, otherwise bool) bool {
 	return otherwise
 }
 
-// seriesNatives is the one native function behind all series functions: the
+// seriesNative is the one native function behind all series functions: the
 // function's name and the JSON array of its arguments give a JSON result.
-func seriesNatives() []Native {
+func seriesNative() func(a []string) (string, bool) {
 	ops := seriesOps()
-	return []Native{{"kql_series", 2, func(a []string) (string, bool) {
+	return func(a []string) (string, bool) {
 		op, ok := ops[a[0]]
 		var args seriesArgs
 		if !ok || json.Unmarshal([]byte(a[1]), &args) != nil || len(args) == 0 || args.series(0) == nil {
@@ -90,7 +90,7 @@ func seriesNatives() []Native {
 		}
 		b, err := json.Marshal(v)
 		return string(b), err == nil
-	}}}
+	}
 }
 
 // seriesOps are the series functions; nil is null.
@@ -219,7 +219,7 @@ func (s series) percentile(p float64) float64 {
 		return math.NaN()
 	}
 	slices.Sort(n)
-	at := p / 100 * float64(len(n)-1)
+	at := min(max(p, 0), 100) / 100 * float64(len(n)-1)
 	i := int(at)
 	if i+1 >= len(n) {
 		return n[len(n)-1]

@@ -59,6 +59,9 @@ func fitTwoLines(s series) any {
 			split, least, left, right = i, e, l, r
 		}
 	}
+	if left.fit == nil { // nothing but nulls
+		return nil
+	}
 	fit := slices.Concat(left.fit, right.fit)
 	rest := make(series, len(s))
 	for i := range s {
@@ -203,8 +206,8 @@ func periodsDetect(a seriesArgs) any {
 		}
 	}
 	slices.SortStableFunc(peaks, func(x, y peak) int { return int(sign(y.score - x.score)) })
-	n := int(a.num(3, 2))
-	periods, scores := make(series, max(n, 0)), make(series, max(n, 0))
+	n := int(min(max(a.num(3, 2), 0), 1000))
+	periods, scores := make(series, n), make(series, n)
 	for i := range min(len(periods), len(peaks)) {
 		periods[i], scores[i] = peaks[i].period, peaks[i].score
 	}
@@ -313,8 +316,9 @@ func anomalies(a seriesArgs) any {
 }
 
 // forecast lowers series_decompose_forecast(series, points, seasonality, trend,
-// seasonality threshold): the baseline learnt without the last points.
+// seasonality threshold): the baseline learnt
+// without the last points, and its parts.
 func forecast(a seriesArgs) any {
 	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "linefit"), a.num(1, 0), a.num(4, 0.6)}
-	return decompose(d, 1).baseline
+	return decompose(d, 1).columns()
 }

@@ -3,8 +3,8 @@ package kql
 import "picket/kql/syntax"
 
 // tuple binds x when it calls a function that yields several columns, such as
-// series_stats(). It returns nil for all else. With names, (a, b) = f(…), the
-// first columns get these and the others are dropped.
+// series_stats(). It returns nil for all else. One name, a = f(…), is that of
+// the first column; with several, (a, b) = f(…), the other columns are dropped.
 func (b *binder) tuple(x syntax.Expr, c *ctx) []aggColumn {
 	var names []*syntax.Name
 	if n, ok := x.(*syntax.NamedExpr); ok {
@@ -30,15 +30,17 @@ func (b *binder) tuple(x syntax.Expr, c *ctx) []aggColumn {
 		return nil // the scalar call reports it
 	}
 	cols, err := f.columns(&call{name: f.name, args: conv, now: b.opt.Now, names: argNames(fc)})
-	if err != nil || len(cols) < 2 && len(names) == 0 {
+	if err != nil || len(cols) < 2 {
 		return nil
 	}
 	if len(names) > len(cols) {
 		b.errorf(x, "SEM0070", "%s() yields %d columns, but %d names are given", f.name, len(cols), len(names))
 		names = names[:len(cols)]
 	}
-	if len(names) > 0 {
+	if len(names) > 1 {
 		cols = cols[:len(names)]
+	}
+	if len(names) > 0 {
 		for i, n := range names {
 			cols[i].name = n.Text
 		}

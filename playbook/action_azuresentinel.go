@@ -14,10 +14,14 @@ import (
 type Incidents interface {
 	// Comment adds a comment, or replaces the one with the same ID. incident
 	// is the incident's GUID.
-	Comment(ctx context.Context, incident string, c picket.Comment) error
+	Comment(ctx context.Context, by By, incident string, c picket.Comment) error
 	// Update changes what u sets. Repeating it changes nothing more.
-	Update(ctx context.Context, incident string, u IncidentUpdate) error
+	Update(ctx context.Context, by By, incident string, u IncidentUpdate) error
 }
+
+// By says which run of which playbook makes a change, so that the change does
+// not start the same playbook again.
+type By struct{ Playbook, RunID string }
 
 // IncidentUpdate is a change of an incident; empty fields leave things as they are.
 type IncidentUpdate struct {
@@ -156,7 +160,7 @@ func addComment(ctx context.Context, x *step, body any) *outcome {
 		return fail("ServiceUnavailable", "no incidents are connected")
 	}
 	c := picket.Comment{ID: x.requestID, Message: msg, Author: "Playbook " + x.playbook, Created: x.env.now}
-	if err := x.runner.o.Incidents.Comment(ctx, id, c); err != nil {
+	if err := x.runner.o.Incidents.Comment(ctx, By{x.playbook, x.runID}, id, c); err != nil {
 		return fail(failureCode(err), "the comment was not added: "+err.Error())
 	}
 	return done(map[string]any{"statusCode": int64(200), "body": map[string]any{"name": c.ID, "properties": map[string]any{"message": msg}}})
@@ -189,7 +193,7 @@ func updateIncident(ctx context.Context, x *step, body any) *outcome {
 	if x.runner.o.Incidents == nil {
 		return fail("ServiceUnavailable", "no incidents are connected")
 	}
-	if err := x.runner.o.Incidents.Update(ctx, id, u); err != nil {
+	if err := x.runner.o.Incidents.Update(ctx, By{x.playbook, x.runID}, id, u); err != nil {
 		return fail(failureCode(err), "the incident was not updated: "+err.Error())
 	}
 	return done(map[string]any{"statusCode": int64(200), "body": map[string]any{"name": id}})

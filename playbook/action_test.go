@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -273,5 +275,51 @@ func TestEnqueueErrors(t *testing.T) {
 	}
 	if ends != 1 {
 		t.Errorf("%d runs ended, want 1", ends)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	b := newBench(t, "", map[string]any{"Ids": []any{"a", "b"}}, nil)
+	b.launch()
+	run := b.run(def(`"L": {"type": "Foreach", "foreach": "@parameters('Ids')", "actions": {"A": {"type": "Compose", "inputs": "@item()"}}}`), incident())
+	steps := func() (n int) {
+		t.Helper()
+		err := b.db.SQL().QueryRow(`SELECT count(*) FROM workflow_status WHERE workflow_uuid LIKE $1 || '%'`, run.ID).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := steps(); n != 3 {
+		t.Fatalf("%d durable workflows, want the run's and two iterations'", n)
+	}
+	if n, err := b.r.Prune(t.Context(), run.Ended); n != 0 || err != nil {
+		t.Fatalf("pruned %d, %v; the run did not end before it ended", n, err)
+	}
+	if n, err := b.r.Prune(t.Context(), run.Ended.Add(time.Second)); n != 1 || err != nil {
+		t.Fatalf("pruned %d, %v", n, err)
+	}
+	if n := steps(); n != 0 {
+		t.Errorf("%d durable workflows stay", n)
+	}
+}
+
+func TestLoadDir(t *testing.T) {
+	good := []byte(def(`"A": {"type": "Compose", "inputs": 1}`))
+	got, err := LoadDir(fstest.MapFS{"d/b.json": {Data: good}, "d/a.yaml": {Data: []byte("x: 1\n")}, "d/B.yml": {Data: good}, "d/readme.md": {Data: []byte("no")}, "d/sub/c.json": {Data: good}}, "d")
+	if len(got) != 1 || got[0].Name != "B" {
+		t.Errorf("loaded %d", len(got))
+	}
+	want := "d/a.yaml:1: expected a workflow definition with 'triggers' and 'actions', or an ARM template with a Microsoft.Logic/workflows resource\n" +
+		"d/b.json: there is a playbook of this name already, d/B.yml; expected a file name of its own"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v\nwant %s", err, want)
+	}
+	var problems picket.Problems
+	if !errors.As(err, &problems) || problems[0].File != "d/a.yaml" || problems[0].Line != 1 {
+		t.Errorf("problems %v", problems)
+	}
+	if _, err := LoadDir(fstest.MapFS{}, "none"); err == nil {
+		t.Error("a missing folder is no error")
 	}
 }

@@ -94,7 +94,8 @@ const maxDefinition = 8 << 20
 // Load reads a playbook from a file's content, JSON or the same as YAML: a
 // workflow definition, bare or under "definition" or "properties.definition",
 // or an ARM template with one Microsoft.Logic/workflows resource. The error is
-// a [picket.Error] that names every problem as file:line: what was expected.
+// a [picket.Error] that names every problem as file:line: what was expected;
+// its cause is [picket.Problems].
 func Load(name string, data []byte) (*Playbook, error) {
 	base := filepath.Base(name)
 	p := &Playbook{Name: strings.TrimSuffix(base, filepath.Ext(base)), file: name, source: data,
@@ -120,6 +121,10 @@ func (l *loader) error() error {
 	slices.SortStableFunc(l.problems, func(a, b problem) int { return a.line - b.line })
 	const most = 20
 	var b strings.Builder
+	var all picket.Problems
+	for _, p := range l.problems {
+		all = append(all, picket.Problem{File: l.p.file, Line: p.line, Column: min(p.line, 1), Msg: p.msg})
+	}
 	for i, p := range l.problems {
 		if i == most {
 			fmt.Fprintf(&b, "\n%s: … and %d more problems", l.p.file, len(l.problems)-most)
@@ -134,7 +139,7 @@ func (l *loader) error() error {
 		}
 		b.WriteString(": " + p.msg)
 	}
-	return &picket.Error{Code: picket.Invalid, Msg: b.String()}
+	return &picket.Error{Code: picket.Invalid, Msg: b.String(), Err: all}
 }
 
 // unwrap finds the definition in the file.

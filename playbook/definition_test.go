@@ -208,6 +208,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(def(`"A": {"type": "If", "expression": {"not": {"equals": ["@parameters('Url')", 1]}}, "actions": {}, "else": {"actions": {}}}`)))
 	f.Add([]byte("triggers:\n  T: {type: ApiConnectionWebhook}\nactions: {A: {type: Compose, inputs: 1}}\n"))
+	f.Add([]byte("triggers:\n  T: {type: A, \"x\": [1, 2.5, ~]}\nactions:\n  A: |\n    x\n  B: >-\n   y\n  ? k\n  : v\n  - &a *a !!x <<: {a: b}\n"))
 	f.Add([]byte(`{"resources":[{"type":"Microsoft.Logic/workflows","properties":{"definition":{"actions":{},"triggers":{}}}}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()

@@ -34,7 +34,7 @@ type incidentBook struct {
 	fail     error
 }
 
-func (b *incidentBook) Comment(_ context.Context, incident string, c picket.Comment) error {
+func (b *incidentBook) Comment(_ context.Context, _ By, incident string, c picket.Comment) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -47,7 +47,7 @@ func (b *incidentBook) Comment(_ context.Context, incident string, c picket.Comm
 	return nil
 }
 
-func (b *incidentBook) Update(_ context.Context, _ string, u IncidentUpdate) error {
+func (b *incidentBook) Update(_ context.Context, _ By, _ string, u IncidentUpdate) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.updates = append(b.updates, u)
@@ -213,6 +213,7 @@ func incident(ips ...string) map[string]any {
 // prowl is a reputation API and an ingestion endpoint that count.
 type prowl struct {
 	*httptest.Server
+	before func(r *http.Request) (handled bool)
 	answer func(w http.ResponseWriter, r *http.Request, ip string, n int) // n-th request for ip
 
 	mu      sync.Mutex
@@ -223,14 +224,22 @@ type prowl struct {
 	ingest  func(w http.ResponseWriter) (done bool)
 }
 
-func newProwl(t *testing.T) *prowl {
+func newProwl(t *testing.T) *prowl { return startProwl(t, true) }
+
+func startProwl(t *testing.T, now bool) *prowl {
 	p := &prowl{asked: map[string]int{}, lookups: map[string]map[string]bool{}, rows: map[string]map[string]any{}}
-	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	if now {
+		p.Start()
+	}
 	t.Cleanup(p.Close)
 	return p
 }
 
 func (p *prowl) serve(w http.ResponseWriter, r *http.Request) {
+	if p.before != nil && p.before(r) {
+		return
+	}
 	id := r.Header.Get("X-Ms-Client-Request-Id")
 	if r.Method == http.MethodPost {
 		p.take(w, r, id)
@@ -323,7 +332,7 @@ func (p *prowl) params() map[string]any {
 // quick shortens the waits of the shipped playbook; all else stays.
 func quick(data []byte) string {
 	s := string(data)
-	for old, to := range map[string]string{`"PT5S"`: `"PT0.002S"`, `"PT45S"`: `"PT0.02S"`, `"PT1M"`: `"PT0.02S"`, `"PT30S"`: `"PT0.3S"`} {
+	for old, to := range map[string]string{`"PT5S"`: `"PT0.002S"`, `"PT10S"`: `"PT0.02S"`, `"PT1M"`: `"PT0.02S"`, `"PT15S"`: `"PT0.3S"`} {
 		if !strings.Contains(s, old) {
 			panic("the shipped playbook has no " + old)
 		}

@@ -31,7 +31,7 @@ type victim struct{ State, URL, Run string }
 // httpIncidents tells the witness of comments.
 type httpIncidents struct{ url string }
 
-func (h httpIncidents) Comment(ctx context.Context, _ string, c picket.Comment) error {
+func (h httpIncidents) Comment(ctx context.Context, _ By, _ string, c picket.Comment) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, h.url+"/comment/"+c.ID, strings.NewReader(c.Message))
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (h httpIncidents) Comment(ctx context.Context, _ string, c picket.Comment) 
 	return res.Body.Close()
 }
 
-func (httpIncidents) Update(context.Context, string, IncidentUpdate) error { return nil }
+func (httpIncidents) Update(context.Context, By, string, IncidentUpdate) error { return nil }
 
 // TestVictim is not a test: TestKill starts it as a process.
 func TestVictim(t *testing.T) {
@@ -123,22 +123,21 @@ func TestKill(t *testing.T) {
 }
 
 func killRound(t *testing.T, exe string, rnd *rand.Rand, round int) int {
-	p := newProwl(t)
+	p := startProwl(t, false)
 	var mu sync.Mutex
 	comments := map[string]int{}
-	after := p.Config.Handler
 	requests := make(chan struct{}, 10_000)
-	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			mu.Lock()
-			comments[r.URL.Path]++
-			mu.Unlock()
-			requests <- struct{}{}
-			return
-		}
+	p.before = func(r *http.Request) bool {
 		requests <- struct{}{}
-		after.ServeHTTP(w, r)
-	})
+		if r.Method != http.MethodPut {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		comments[r.URL.Path]++
+		return true
+	}
+	p.Start()
 	spec := mustJSON(victim{filepath.Join(t.TempDir(), "state.db"), p.URL, fmt.Sprintf("run-%d", round)})
 	kills := 0
 	for try := 0; ; try++ {

@@ -31,7 +31,15 @@ func TestStopAndGoOn(t *testing.T) {
 	def := strings.ReplaceAll(quick(loadShipped(t)), `"PT0.3S"`, `"PT1M"`)
 	file := filepath.Join(t.TempDir(), "state.db")
 
-	one := newBench(t, file, p.params(), func(o *Options) { o.Token = tokenOf })
+	parsed := make(chan bool, 10) // the lookup before it is on record then
+	one := newBench(t, file, p.params(), func(o *Options) {
+		o.Token = tokenOf
+		o.Event = func(e Event) {
+			if strings.HasSuffix(e.Action, "/Parse_JSON") && e.Status == Succeeded {
+				parsed <- true
+			}
+		}
+	})
 	pb, err := Load("prowl.json", []byte(def))
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +51,7 @@ func TestStopAndGoOn(t *testing.T) {
 	one.enqueue(Run{ID: "r", Playbook: "prowl", Trigger: mustJSON(incident("203.0.113.1", "203.0.113.2", "203.0.113.3", "10.0.0.1"))})
 	<-held
 	<-held
+	<-parsed
 	stop := time.Now()
 	if err := one.db.Close(context.Background()); err != nil {
 		t.Fatal(err)

@@ -216,7 +216,7 @@ func (r *Runner) run(ctx dbos.Context, id string) (string, error) {
 		return "", err
 	}
 	r.tell(Event{Run: id, Playbook: row.Playbook, Status: Running, Time: r.o.Now()})
-	end := done(nil)
+	var end *outcome
 	x, err := r.prepare(ctx, row)
 	if err != nil {
 		end = fail("InvalidTemplate", err.Error())
@@ -286,4 +286,17 @@ func (r *Runner) load(ctx context.Context, hash string) (*Playbook, error) {
 	defer r.mu.Unlock()
 	r.loaded[hash] = p
 	return p, nil
+}
+
+// Prune forgets the runs that ended before a time, with their history and
+// durable steps, and returns how many it were. A run's ID may then be used again.
+func (r *Runner) Prune(ctx context.Context, before time.Time) (int, error) {
+	ids, err := r.db.PrunePlaybookRuns(ctx, before)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	if err := dbos.DeleteWorkflows(r.db.Work(), ids, dbos.WithDeleteChildren()); err != nil {
+		return len(ids), fmt.Errorf("delete the steps of %d playbook runs: %w", len(ids), err)
+	}
+	return len(ids), nil
 }

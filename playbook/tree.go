@@ -177,7 +177,13 @@ func (p *jsonParser) container(n *node, open json.Delim, depth int) error {
 	return err
 }
 
-func parseYAML(data []byte) (*node, *problem) {
+func parseYAML(data []byte) (n *node, prob *problem) {
+	// The parser is not ours: whatever a file does to it must stop that file only.
+	defer func() {
+		if r := recover(); r != nil {
+			n, prob = nil, &problem{1, fmt.Sprintf("bad YAML: the parser gives up: %v", r)}
+		}
+	}()
 	f, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		line, msg := 1, err.Error()

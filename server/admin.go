@@ -84,28 +84,30 @@ func (s *server) importReputation(w http.ResponseWriter, r *http.Request) error 
 	return nil
 }
 
+// IncidentRow is an incident as a list shows it.
+type IncidentRow struct {
+	ID        string          `json:"id"`
+	Number    int64           `json:"number"`
+	Severity  picket.Severity `json:"severity"`
+	Status    string          `json:"status"`
+	Title     string          `json:"title"`
+	Addresses int             `json:"addresses"`
+	Alerts    int             `json:"alerts"`
+	Comments  int             `json:"comments"`
+	Created   time.Time       `json:"created"`
+	Modified  time.Time       `json:"modified"`
+	By        string          `json:"modified_by"`
+}
+
 // listIncidents is GET /v1/incidents: the newest incidents first.
 func (s *server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 	list, err := s.Incidents.List(r.Context(), state.IncidentFilter{})
 	if err != nil {
 		return err
 	}
-	type row struct {
-		ID        string          `json:"id"`
-		Number    int64           `json:"number"`
-		Severity  picket.Severity `json:"severity"`
-		Status    string          `json:"status"`
-		Title     string          `json:"title"`
-		Addresses int             `json:"addresses"`
-		Alerts    int             `json:"alerts"`
-		Comments  int             `json:"comments"`
-		Created   time.Time       `json:"created"`
-		Modified  time.Time       `json:"modified"`
-		By        string          `json:"modified_by"`
-	}
-	rows := make([]row, len(list))
+	rows := make([]IncidentRow, len(list))
 	for i, in := range list {
-		rows[i] = row{in.ID, in.Number, in.Severity, in.Status, in.Title, 0, len(in.Alerts), len(in.Comments), in.Created, in.Modified, in.ModifiedBy}
+		rows[i] = IncidentRow{in.ID, in.Number, in.Severity, in.Status, in.Title, 0, len(in.Alerts), len(in.Comments), in.Created, in.Modified, in.ModifiedBy}
 		for _, e := range in.Entities {
 			if e.Kind == "IP" {
 				rows[i].Addresses++

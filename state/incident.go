@@ -101,7 +101,7 @@ func incident(ctx context.Context, q querier, id string) (picket.Incident, error
 	if err != nil {
 		return in, fmt.Errorf("read incident %s: %w", id, err)
 	}
-	in.Created, in.FirstModified, in.Modified, in.Closed = unixTime(created), unixTime(firstModified), unixTime(modified), unixTime(closed)
+	in.Created, in.FirstModified, in.Modified, in.Closed = fromMillis(created), fromMillis(firstModified), fromMillis(modified), fromMillis(closed)
 	if err := json.Unmarshal([]byte(labels), &in.Labels); err != nil {
 		return in, fmt.Errorf("read incident %s: labels: %w", id, err)
 	}
@@ -147,7 +147,7 @@ func readComments(ctx context.Context, q querier, in *picket.Incident) error {
 		if err := rows.Scan(&c.ID, &c.Author, &c.Message, &created); err != nil {
 			return err
 		}
-		c.Created = unixTime(created)
+		c.Created = fromMillis(created)
 		in.Comments = append(in.Comments, c)
 	}
 	return rows.Err()
@@ -184,7 +184,7 @@ func UpdateIncident(ctx context.Context, tx *sql.Tx, in *picket.Incident) error 
 			classification_reason = ?, classification_comment = ?, owner = ?, labels = ?, created = ?, first_modified = ?, modified = ?, closed = ?,
 			modified_by = ? WHERE id = ?`,
 			in.Revision, in.Title, in.Description, string(in.Severity), in.Status, in.Classification, in.ClassificationReason, in.ClassificationComment,
-			in.Owner, string(labels), unixMillis(in.Created), unixMillis(in.FirstModified), unixMillis(in.Modified), unixMillis(in.Closed), in.ModifiedBy, in.ID)
+			in.Owner, string(labels), millis(in.Created), millis(in.FirstModified), millis(in.Modified), millis(in.Closed), in.ModifiedBy, in.ID)
 	}
 	if err != nil {
 		return fmt.Errorf("write incident %d: %w", in.Number, err)
@@ -209,7 +209,7 @@ func AddIncidentAlert(ctx context.Context, tx *sql.Tx, incidentID string, a *pic
 			SELECT ?1, id, alerts, ?2 FROM incident WHERE id = ?3`, a.ID, string(doc), incidentID)
 	}
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE incident SET alerts = alerts + 1, last_alert = max(last_alert, ?) WHERE id = ?`, unixMillis(a.Time), incidentID)
+		_, err = tx.ExecContext(ctx, `UPDATE incident SET alerts = alerts + 1, last_alert = max(last_alert, ?) WHERE id = ?`, millis(a.Time), incidentID)
 	}
 	if err != nil {
 		return fmt.Errorf("add alert %s to an incident: %w", a.ID, err)
@@ -223,7 +223,7 @@ func AddIncidentAlert(ctx context.Context, tx *sql.Tx, incidentID string, a *pic
 func FindIncident(ctx context.Context, tx *sql.Tx, ruleID, groupKey string, since time.Time, maxAlerts int, closedToo bool) (string, error) {
 	var id string
 	err := tx.QueryRowContext(ctx, `SELECT id FROM incident WHERE rule_id = ? AND group_key = ? AND group_key <> '' AND last_alert >= ? AND alerts < ?
-		AND (? OR status <> 'Closed') ORDER BY number DESC LIMIT 1`, ruleID, groupKey, unixMillis(since), maxAlerts, closedToo).Scan(&id)
+		AND (? OR status <> 'Closed') ORDER BY number DESC LIMIT 1`, ruleID, groupKey, millis(since), maxAlerts, closedToo).Scan(&id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("look for an incident to join: %w", err)
 	}
@@ -235,7 +235,7 @@ func PutComment(ctx context.Context, tx *sql.Tx, incidentID string, c picket.Com
 	_, err := tx.ExecContext(ctx, `INSERT INTO incident_comment (incident_id, id, position, author, message, created)
 		VALUES (?1, ?2, (SELECT coalesce(max(position), 0) + 1 FROM incident_comment WHERE incident_id = ?1), ?3, ?4, ?5)
 		ON CONFLICT (incident_id, id) DO UPDATE SET message = excluded.message, author = excluded.author`,
-		incidentID, c.ID, c.Author, c.Message, unixMillis(c.Created))
+		incidentID, c.ID, c.Author, c.Message, millis(c.Created))
 	if err != nil {
 		return fmt.Errorf("write a comment: %w", err)
 	}

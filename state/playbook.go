@@ -199,23 +199,45 @@ func (db *DB) PlaybookActions(ctx context.Context, run string) (actions []Playbo
 	return actions, rows.Err()
 }
 
-// PrunePlaybookRuns deletes the runs that ended before a time, with their
-// actions and definitions no run needs, and returns how many runs it were.
-func (db *DB) PrunePlaybookRuns(ctx context.Context, before time.Time) (int64, error) {
-	var n int64
-	err := db.Tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `DELETE FROM playbook_run WHERE ended <> '' AND ended < $1`, formatPlaybookTime(before))
+// maxPrune is how many runs PrunePlaybookRuns deletes in one go.
+const maxPrune = 1000
+
+// PrunePlaybookRuns deletes runs that ended before a time, the oldest first and
+// at most 1000, with their actions and the definitions no run needs. It
+// returns their IDs.
+func (db *DB) PrunePlaybookRuns(ctx context.Context, before time.Time) ([]string, error) {
+	var ids []string
+	err := db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		ids, err = playbookIDs(ctx, tx, `SELECT id FROM playbook_run WHERE ended <> '' AND ended < $1 ORDER BY ended LIMIT $2`, formatPlaybookTime(before), maxPrune)
 		if err != nil {
 			return err
 		}
-		if n, err = res.RowsAffected(); err != nil {
-			return err
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM playbook_run WHERE id = $1`, id); err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM playbook_definition WHERE hash NOT IN (SELECT definition FROM playbook_run)`)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("prune playbook runs: %w", err)
+		return nil, fmt.Errorf("prune playbook runs: %w", err)
 	}
-	return n, nil
+	return ids, nil
+}
+
+func playbookIDs(ctx context.Context, tx *sql.Tx, query string, args ...any) (ids []string, err error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }

@@ -101,8 +101,8 @@ func TestPlaybookActionsAndPrune(t *testing.T) {
 	if err := db.EndPlaybookRun(ctx, "old", "Succeeded", "", "", at.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.PrunePlaybookRuns(ctx, at.Add(time.Hour)); n != 1 || err != nil {
-		t.Fatalf("pruned %d, %v; want the ended run only", n, err)
+	if ids, err := db.PrunePlaybookRuns(ctx, at.Add(time.Hour)); len(ids) != 1 || ids[0] != "old" || err != nil {
+		t.Fatalf("pruned %v, %v; want the ended run only", ids, err)
 	}
 	if got, _ := db.PlaybookActions(ctx, "old"); len(got) != 0 {
 		t.Fatalf("actions of a pruned run stay: %+v", got)

@@ -144,9 +144,9 @@ func TestCachedAnswers(t *testing.T) {
 	}
 	old := put("8.8.8.8", "a", at.Add(time.Hour), time.Time{})
 	has(old, true)
-	fresh := put("2a01::1", "b", at.Add(3*time.Hour), at.Add(time.Hour))
+	put("2a01::1", "b", at.Add(3*time.Hour), at.Add(time.Hour))
 	has(old, true) // expires at that time, not before it
-	fresh = put("2a01::1", "c", at.Add(4*time.Hour), at.Add(time.Hour+time.Millisecond))
+	fresh := put("2a01::1", "c", at.Add(4*time.Hour), at.Add(time.Hour+time.Millisecond))
 	has(old, false)
 	has(fresh, true)
 	fresh.Base = "https://other/GetIPReputation"

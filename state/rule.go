@@ -43,7 +43,7 @@ func (db *DB) RuleSchedule(ctx context.Context, ruleID string) (RuleSchedule, bo
 	if err != nil {
 		return RuleSchedule{}, false, fmt.Errorf("read the schedule of rule %s: %w", ruleID, err)
 	}
-	return RuleSchedule{RuleID: ruleID, Frequency: time.Duration(frequency) * time.Millisecond, First: unixTime(first), Last: unixTime(last), SuppressedUntil: unixTime(suppressed)}, true, nil
+	return RuleSchedule{RuleID: ruleID, Frequency: time.Duration(frequency) * time.Millisecond, First: fromMillis(first), Last: fromMillis(last), SuppressedUntil: fromMillis(suppressed)}, true, nil
 }
 
 // SaveRuleSchedule writes a rule's grid and its last slot. Suppression is left
@@ -52,7 +52,7 @@ func (db *DB) SaveRuleSchedule(ctx context.Context, s RuleSchedule) error {
 	err := db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO rule_schedule (rule_id, frequency, first_slot, last_slot, suppressed_until) VALUES (?, ?, ?, ?, 0)
 			ON CONFLICT (rule_id) DO UPDATE SET frequency = excluded.frequency, first_slot = excluded.first_slot, last_slot = excluded.last_slot`,
-			s.RuleID, s.Frequency.Milliseconds(), unixMillis(s.First), unixMillis(s.Last))
+			s.RuleID, s.Frequency.Milliseconds(), millis(s.First), millis(s.Last))
 		return err
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func (db *DB) SaveRuleSchedule(ctx context.Context, s RuleSchedule) error {
 
 // SuppressRule has the rule's slots before until passed over.
 func SuppressRule(ctx context.Context, tx *sql.Tx, ruleID string, until time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE rule_schedule SET suppressed_until = max(suppressed_until, ?) WHERE rule_id = ?`, unixMillis(until), ruleID)
+	_, err := tx.ExecContext(ctx, `UPDATE rule_schedule SET suppressed_until = max(suppressed_until, ?) WHERE rule_id = ?`, millis(until), ruleID)
 	if err != nil {
 		return fmt.Errorf("suppress rule %s: %w", ruleID, err)
 	}
@@ -74,7 +74,7 @@ func SuppressRule(ctx context.Context, tx *sql.Tx, ruleID string, until time.Tim
 func RecordRuleRun(ctx context.Context, tx *sql.Tx, r RuleRun) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO rule_run (rule_id, slot, finished, status, rows, alerts, invalid, dropped, duration_us, error, permanent)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		r.RuleID, unixMillis(r.Slot), unixMillis(r.Finished), r.Status, r.Rows, r.Alerts, r.InvalidAddresses, r.DroppedEntities,
+		r.RuleID, millis(r.Slot), millis(r.Finished), r.Status, r.Rows, r.Alerts, r.InvalidAddresses, r.DroppedEntities,
 		r.Duration.Microseconds(), r.Error, r.Permanent)
 	if err != nil {
 		return fmt.Errorf("record a run of rule %s: %w", r.RuleID, err)
@@ -85,7 +85,7 @@ func RecordRuleRun(ctx context.Context, tx *sql.Tx, r RuleRun) error {
 // RuleRan reports whether a slot's run is recorded.
 func (db *DB) RuleRan(ctx context.Context, ruleID string, slot time.Time) (bool, error) {
 	var n int
-	err := db.sql.QueryRowContext(ctx, `SELECT count(*) FROM rule_run WHERE rule_id = ? AND slot = ?`, ruleID, unixMillis(slot)).Scan(&n)
+	err := db.sql.QueryRowContext(ctx, `SELECT count(*) FROM rule_run WHERE rule_id = ? AND slot = ?`, ruleID, millis(slot)).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("read the runs of rule %s: %w", ruleID, err)
 	}
@@ -107,7 +107,7 @@ func (db *DB) RuleRuns(ctx context.Context, ruleID string, limit int) ([]RuleRun
 		if err := rows.Scan(&slot, &finished, &r.Status, &r.Rows, &r.Alerts, &r.InvalidAddresses, &r.DroppedEntities, &duration, &r.Error, &r.Permanent); err != nil {
 			return nil, fmt.Errorf("read the runs of rule %s: %w", ruleID, err)
 		}
-		r.Slot, r.Finished, r.Duration = unixTime(slot), unixTime(finished), time.Duration(duration)*time.Microsecond
+		r.Slot, r.Finished, r.Duration = fromMillis(slot), fromMillis(finished), time.Duration(duration)*time.Microsecond
 		runs = append(runs, r)
 	}
 	return runs, rows.Err()
@@ -130,7 +130,7 @@ func (db *DB) TrimRuleRuns(ctx context.Context, ruleID string, keep int) ([]time
 			if err := rows.Scan(&slot); err != nil {
 				return err
 			}
-			slots = append(slots, unixTime(slot))
+			slots = append(slots, fromMillis(slot))
 		}
 		return rows.Err()
 	})
@@ -138,20 +138,4 @@ func (db *DB) TrimRuleRuns(ctx context.Context, ruleID string, keep int) ([]time
 		return nil, fmt.Errorf("trim the runs of rule %s: %w", ruleID, err)
 	}
 	return slots, nil
-}
-
-// unixMillis is how times are kept in whole milliseconds; 0 is the zero time.
-func unixMillis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-// unixTime is the inverse of unixMillis, in UTC.
-func unixTime(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

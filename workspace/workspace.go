@@ -133,6 +133,9 @@ func (db *DB) open(path string, files []File) error {
 		}
 	}
 	ctx := context.Background()
+	if err := db.registerNatives(ctx); err != nil {
+		return err
+	}
 	set := func(name, value string) error {
 		if _, err := db.pool.ExecContext(ctx, "SET "+name+" = "+value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
@@ -156,7 +159,7 @@ func (db *DB) open(path string, files []File) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}}
+	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
 	return db.createBuiltin(ctx)
 }
@@ -272,7 +275,7 @@ func (db *DB) Append(ctx context.Context, b picket.Batch) error {
 	if err != nil {
 		return err
 	}
-	return db.send(ctx, request{table: b.Table, id: b.ID, rows: rows})
+	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, rows: rows})
 }
 
 // errClosed is what requests get after Close.
@@ -347,11 +350,12 @@ func (db *DB) Close() error {
 
 // request is one thing for the writer to do: create a table or append rows.
 type request struct {
-	create *kql.Table
-	table  string
-	id     string
-	rows   [][]driver.Value
-	done   chan error
+	create    *kql.Table
+	table     string
+	id        string
+	ephemeral bool
+	rows      [][]driver.Value
+	done      chan error
 }
 
 // exec runs SQL on the writer's own connection.

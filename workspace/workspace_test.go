@@ -114,6 +114,52 @@ func TestAppendIsIdempotent(t *testing.T) {
 	}
 }
 
+func TestEphemeralIDs(t *testing.T) {
+	db := open(t, "", Options{})
+	first := syslog("x", "a")
+	first.Ephemeral = true
+	for range 3 {
+		if err := db.Append(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := picket.Batch{Table: "Syslog", ID: "bad", Ephemeral: true, Columns: []string{"Nope"}, Rows: [][]any{{1}}}
+	if err := db.Append(t.Context(), bad); err == nil {
+		t.Fatal("a bad batch was written")
+	}
+	// What failed is not remembered: its repeat, made good, is written.
+	bad.Columns = []string{"SyslogMessage"}
+	bad.Rows = [][]any{{"b"}}
+	if err := db.Append(t.Context(), bad); err != nil {
+		t.Fatal(err)
+	}
+	if n := scalar[int](t, db, `SELECT count(*) FROM "Syslog"`); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+	if n := scalar[int](t, db, `SELECT count(*) FROM "$batch"`); n != 0 {
+		t.Errorf("%d ephemeral ids are on disk", n)
+	}
+}
+
+// KQL tells X from x; DuckDB does not.
+func TestNamesThatDifferByCase(t *testing.T) {
+	db := open(t, "", Options{})
+	table := kql.Table{Name: "Case_CL", Columns: []kql.Column{{Name: "Type", Type: kql.String}, {Name: "type", Type: kql.Long}}}
+	if err := db.CreateTable(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	table.Columns = append(table.Columns, kql.Column{Name: "TYPE", Type: kql.String})
+	if err := db.CreateTable(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Append(t.Context(), picket.Batch{Table: "Case_CL", Columns: []string{"type", "TYPE"}, Rows: [][]any{{7, "x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, db, "Case_CL | project Type, type, TYPE", kql.Options{}); fmt.Sprint(got) != "[[Case_CL 7 x]]" {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestConcurrentAppends(t *testing.T) {
 	db := open(t, "", Options{})
 	const workers, batches = 16, 20

@@ -23,6 +23,21 @@ type writer struct {
 	db        *DB
 	conn      driver.Conn
 	appenders map[string]*duckdb.Appender
+	recent    recent
+}
+
+// recent is the ephemeral batch ids of the last commits.
+type recent struct {
+	seen map[string]bool
+	ring [1024]string
+	next int
+}
+
+func (r *recent) add(id string) {
+	delete(r.seen, r.ring[r.next])
+	r.ring[r.next] = id
+	r.seen[id] = true
+	r.next = (r.next + 1) % len(r.ring)
 }
 
 func (w *writer) run() {
@@ -112,8 +127,16 @@ func (w *writer) transaction(group []request) (err error) {
 		return err
 	}
 	touched := map[string]bool{}
+	brief := map[string]bool{} // ephemeral ids of this group
 	for _, r := range group {
-		if r.id != "" {
+		switch key := r.table + " " + r.id; {
+		case r.id == "":
+		case r.ephemeral:
+			if w.recent.seen[key] || brief[key] {
+				continue
+			}
+			brief[key] = true
+		default:
 			fresh, err := w.remember(r.table, r.id)
 			if err != nil {
 				return err
@@ -138,7 +161,13 @@ func (w *writer) transaction(group []request) (err error) {
 			return fmt.Errorf("table %s: %w", table, err)
 		}
 	}
-	return exec(w.conn, "COMMIT")
+	if err := exec(w.conn, "COMMIT"); err != nil {
+		return err
+	}
+	for id := range brief {
+		w.recent.add(id)
+	}
+	return nil
 }
 
 // remember records a batch id in the current transaction and reports whether it is new.
@@ -194,7 +223,7 @@ func (w *writer) create(t kql.Table) error {
 		_ = a.Close()
 		delete(w.appenders, t.Name)
 	}
-	if err := w.createSQL(t.Name, exists, len(next.Columns)-len(add), add); err != nil {
+	if err := w.createSQL(next, exists, len(next.Columns)-len(add)); err != nil {
 		return fmt.Errorf("create table %s: %w", t.Name, err)
 	}
 	w.db.mu.Lock()
@@ -203,7 +232,9 @@ func (w *writer) create(t kql.Table) error {
 	return nil
 }
 
-func (w *writer) createSQL(table string, exists bool, from int, add []kql.Column) (err error) {
+// createSQL makes the table t, or when it exists adds its columns from the
+// given one on.
+func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 	if err := exec(w.conn, "BEGIN"); err != nil {
 		return err
 	}
@@ -212,23 +243,24 @@ func (w *writer) createSQL(table string, exists bool, from int, add []kql.Column
 			err = errors.Join(err, exec(w.conn, "ROLLBACK"))
 		}
 	}()
+	ids := kql.Identifiers(t.Columns)
 	if !exists {
 		var b strings.Builder
-		fmt.Fprintf(&b, "CREATE TABLE %s (%s BIGINT", quote(table), quote(kql.IngestionTime))
-		for _, c := range add {
-			fmt.Fprintf(&b, ", %s %s", quote(c.Name), columnSQL(c.Type))
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s BIGINT", quote(t.Name), quote(kql.IngestionTime))
+		for i, c := range t.Columns {
+			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), columnSQL(c.Type))
 		}
 		if err := exec(w.conn, b.String()+")"); err != nil {
 			return err
 		}
 	}
-	for i, c := range add {
+	for i, c := range t.Columns[from:] {
 		if exists {
-			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(table), quote(c.Name), columnSQL(c.Type))); err != nil {
+			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), columnSQL(c.Type))); err != nil {
 				return err
 			}
 		}
-		args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: int64(from + i)}, {Ordinal: 3, Value: c.Name}, {Ordinal: 4, Value: c.Type.String()}}
+		args := []driver.NamedValue{{Ordinal: 1, Value: t.Name}, {Ordinal: 2, Value: int64(from + i)}, {Ordinal: 3, Value: c.Name}, {Ordinal: 4, Value: c.Type.String()}}
 		if err := exec(w.conn, `INSERT INTO "$column" VALUES (?, ?, ?, ?)`, args...); err != nil {
 			return err
 		}

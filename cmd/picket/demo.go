@@ -31,9 +31,10 @@ const enriched = `ProwlEnrich_CL
     Syslog
     | where SyslogMessage startswith "Failed password"
     | extend IPAddress = extract(@"from (\S+) port", 1, SyslogMessage)
-    | summarize FailedLogons = count(), Users = dcount(extract(@"for (?:invalid user )?(.*) from", 1, SyslogMessage)) by IPAddress
+    | summarize FailedLogons = count() by IPAddress
   ) on IPAddress
-| project IPAddress, FailedLogons, Users, Status, Verdict, Confidence, Intelligence = IndicatorOfIntelligence, Country = CountryCode, AsOrganization, Ttps
+| extend Why = iff(isempty(Reason), strcat_array(Ttps, ", "), Reason)
+| project IPAddress, FailedLogons, Status, Verdict, Confidence, Intelligence = IndicatorOfIntelligence, Country = CountryCode, AsOrganization, Why
 | sort by Confidence desc, FailedLogons desc`
 
 // demo is "picket demo": the whole job, here and now.
@@ -169,7 +170,7 @@ func (d *demonstration) event(e playbook.Event) {
 	switch {
 	case e.Action == "" && e.Status != playbook.Running:
 		d.runs.Add(1)
-	case e.Type == "Http" && strings.Contains(strings.ToLower(e.Action), "prowl") && e.Status != playbook.Running:
+	case e.Type == "Http" && strings.Contains(strings.ToLower(e.Action), "prowl") && e.Status != playbook.Running && e.Status != playbook.Skipped:
 		d.asked.Add(1)
 	}
 }
@@ -192,7 +193,7 @@ func (d *demonstration) tale() io.Writer {
 
 // done prints a finished step.
 func (d *demonstration) done(what, format string, args ...any) {
-	d.say("  ✓ %-9s %s", what, fmt.Sprintf(format, args...))
+	d.say("  %s %s %s", d.style(green, "✓"), d.style(bold, fmt.Sprintf("%-9s", what)), fmt.Sprintf(format, args...))
 }
 
 // story runs the job and tells each step when it has happened.
@@ -366,7 +367,7 @@ func (d *demonstration) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("\n%s\n", enriched)
+	d.say("\n%s\n", d.style(dim, enriched))
 	if err := r.print(d.stdio.out, "table"); err != nil {
 		return err
 	}
@@ -377,7 +378,7 @@ func (d *demonstration) finish(ctx context.Context) error {
 // next says what to try next.
 func (d *demonstration) next() {
 	me := os.Args[0]
-	d.say("\nTry next:")
+	d.say("\n%s", d.style(bold, "Try next:"))
 	if d.stay {
 		d.say("  %s query --data %s 'SecurityIncident | project IncidentNumber, Title, Severity, Status, ModifiedBy'", me, d.app.Data())
 	} else {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -103,4 +104,19 @@ func es(n any) string {
 		return ""
 	}
 	return "es"
+}
+
+// Styles of text on a terminal (ECMA-48, Select Graphic Rendition).
+const (
+	bold  = "1"
+	dim   = "2"
+	green = "32"
+)
+
+// style marks text where a terminal shows it and NO_COLOR does not forbid it.
+func (d *demonstration) style(code, text string) string {
+	if os.Getenv("NO_COLOR") != "" || !isTerminal(d.tale()) {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }

@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"flag"
-	"time"
+
+	"picket/server"
 )
 
 // incidentCommand is "picket incident list".
@@ -31,20 +32,7 @@ func incidentCommand(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	var a struct {
-		Value []struct {
-			Number    int64     `json:"number"`
-			Severity  string    `json:"severity"`
-			Status    string    `json:"status"`
-			Title     string    `json:"title"`
-			Addresses int       `json:"addresses"`
-			Alerts    int       `json:"alerts"`
-			Comments  int       `json:"comments"`
-			Created   time.Time `json:"created"`
-			Modified  time.Time `json:"modified"`
-			By        string    `json:"modified_by"`
-		} `json:"value"`
-	}
+	var a struct{ Value []server.IncidentRow }
 	if err := c.do(ctx, "GET", "/v1/incidents", nil, &a); err != nil {
 		return err
 	}

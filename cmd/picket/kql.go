@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"time"
 
 	"picket/kql"
 	"picket/kql/syntax"
@@ -30,7 +32,8 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 		files = append(files, workspace.File{Table: name, Path: path})
 		return nil
 	})
-	batch := fs.Bool("batch", false, `answer one {"id","query"} a line`)
+	schema := fs.String("schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
+	batch := fs.Bool("batch", false, `answer one {"id","query"} a line; with "compile_only":true nothing is run`)
 	operands, err := parse(fs, args, stdio)
 	if err != nil {
 		return err
@@ -43,6 +46,11 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 		return err
 	}
 	defer ws.Close()
+	if *schema != "" {
+		if err := emptyTables(ctx, ws, *schema); err != nil {
+			return err
+		}
+	}
 	if *batch {
 		return kqlBatch(ctx, ws, stdio.in, bufio.NewWriter(stdio.out))
 	}
@@ -68,13 +76,16 @@ func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Wr
 			continue
 		}
 		var req struct {
-			ID    json.RawMessage `json:"id"`
-			Query string          `json:"query"`
+			ID          json.RawMessage `json:"id"`
+			Query       string          `json:"query"`
+			CompileOnly bool            `json:"compile_only"`
 		}
 		answer := []byte(nil)
 		err := json.Unmarshal(lines.Bytes(), &req)
 		if err != nil {
 			err = fmt.Errorf("line %d: want {\"id\":…,\"query\":\"…\"}: %w", n, jsonError(err))
+		} else if req.CompileOnly {
+			answer, err = compile(ws, req.Query)
 		} else {
 			answer, err = ask(ctx, ws, req.Query)
 		}
@@ -119,15 +130,10 @@ func ask(ctx context.Context, ws *workspace.DB, src string) ([]byte, error) {
 		return nil, pointed(err, src)
 	}
 	defer res.Close()
-	cols := make([]column, len(res.Columns))
-	for i, c := range res.Columns {
-		cols[i] = column{c.Name, c.Type.String()}
-	}
-	head, err := json.Marshal(cols)
+	b, err := header(res.Columns)
 	if err != nil {
 		return nil, err
 	}
-	b := append([]byte(`{"columns":`), head...)
 	b = append(b, `,"rows":[`...)
 	first := true
 	for row, err := range res.Rows() {
@@ -160,4 +166,50 @@ func pointed(err error, src string) error {
 		return errors.New(strings.TrimRight(d.Render(src), "\n"))
 	}
 	return err
+}
+
+// header begins an answer: {"columns":[…].
+func header(columns []kql.Column) ([]byte, error) {
+	cols := make([]column, len(columns))
+	for i, c := range columns {
+		cols[i] = column{c.Name, c.Type.String()}
+	}
+	head, err := json.Marshal(cols)
+	return append([]byte(`{"columns":`), head...), err
+}
+
+// compile answers with the columns a query would have.
+func compile(ws *workspace.DB, src string) ([]byte, error) {
+	q, err := kql.Compile(src, ws, kql.Options{Now: kql.TicksOf(time.Now())})
+	if err != nil {
+		return nil, pointed(err, src)
+	}
+	b, err := header(q.Columns)
+	return append(b, `,"rows":[]}`...), err
+}
+
+// emptyTables makes the tables that a schema file describes.
+func emptyTables(ctx context.Context, ws *workspace.DB, path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var tables map[string][][2]string
+	if err := json.Unmarshal(text, &tables); err != nil {
+		return fmt.Errorf(`%s: want {"Table":[["Column","type"],…]}: %w`, path, err)
+	}
+	for name, cols := range tables {
+		t := kql.Table{Name: name}
+		for _, c := range cols {
+			typ, ok := kql.ParseType(c[1])
+			if !ok {
+				return fmt.Errorf("%s: table %s: column %s: unknown type %q", path, name, c[0], c[1])
+			}
+			t.Columns = append(t.Columns, kql.Column{Name: c[0], Type: typ})
+		}
+		if err := ws.CreateTable(ctx, t); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
 }
