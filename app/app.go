@@ -62,6 +62,7 @@ type App struct {
 	tails  []part         // followers of the configured files
 	beat   *ingest.Heartbeat
 	http   *http.Server
+	silent silent // connections of http
 	listen net.Listener
 	closed []func() error // in reverse order
 
@@ -258,8 +259,10 @@ func (a *App) wireServer() error {
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       2 * time.Minute,
+		WriteTimeout:      5 * time.Minute, // long answers extend it while they are read
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         a.silent.track,
 		ErrorLog:          slog.NewLogLogger(a.component("http").Handler(), slog.LevelDebug),
 	}
 	return nil
@@ -328,6 +331,7 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	a.silent.closeAll()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := a.http.Shutdown(wait)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -62,6 +63,28 @@ func TestLocatorEndsWithTheServer(t *testing.T) {
 	}
 	if _, err := ReadLocator(cfg.Data); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// A connection on which nothing was sent is not waited for.
+func TestStopIsQuick(t *testing.T) {
+	a, stop := start(t, testConfig(t))
+	c, err := net.Dial("tcp", a.listen.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(a.URL() + "/healthz") // accepted after c
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	began := time.Now()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(began); d > 4*time.Second {
+		t.Errorf("the stop took %s", d)
 	}
 }
 

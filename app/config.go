@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,9 +76,10 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	c, err := parseConfig(text)
+	r := configReader{path, text}
+	c, err := r.parse()
 	if err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	if f := c.Prowl.APIKeyFile; f != "" {
 		if !filepath.IsAbs(f) {
@@ -84,47 +87,98 @@ func LoadConfig(path string) (Config, error) {
 		}
 		key, err := os.ReadFile(f)
 		if err != nil {
-			return Config{}, fmt.Errorf("configuration %s: prowl.api_key_file: %w", path, err)
+			return Config{}, fmt.Errorf("configuration: %w", r.problem("prowl.api_key_file", "%v", err))
 		}
-		c.Prowl.APIKey = picket.Secret(strings.TrimSpace(string(key)))
+		if c.Prowl.APIKey = picket.Secret(strings.TrimSpace(string(key))); c.Prowl.APIKey == "" {
+			return Config{}, fmt.Errorf("configuration: %w", r.problem("prowl.api_key_file", "%s is empty; want a file that holds the key", f))
+		}
 	}
 	return c, nil
 }
 
-func parseConfig(text []byte) (Config, error) {
+// configReader is picket.yaml while it is read.
+type configReader struct {
+	file string
+	text []byte
+}
+
+// problem points at the field of that path, such as own[2]. The text of the
+// file is not shown: it may hold a key.
+func (r configReader) problem(path, format string, args ...any) error {
+	p := picket.Problem{File: r.file, Msg: path + ": " + fmt.Sprintf(format, args...)}
+	if at, err := yaml.PathString("$." + path); err == nil {
+		if n, err := at.ReadNode(bytes.NewReader(r.text)); err == nil && n.GetToken() != nil {
+			p.Line, p.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
+		}
+	}
+	return picket.Problems{p}
+}
+
+func (r configReader) parse() (Config, error) {
 	f := configFile{Config: DefaultConfig()}
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f)
-	if err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
-		// Without the source: a line with a key in it must not be shown.
-		return Config{}, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))
+	err := yaml.NewDecoder(bytes.NewReader(r.text), yaml.Strict()).Decode(&f)
+	if errors.Is(err, io.EOF) {
+		// An empty file sets nothing; the decoder takes the defaults away then.
+		f, err = configFile{Config: DefaultConfig()}, nil
+	}
+	if err != nil {
+		p := picket.Problem{File: r.file, Msg: "not a valid configuration"}
+		var wrong yaml.Error
+		if errors.As(err, &wrong) {
+			p.Msg = wrong.GetMessage()
+			if t := wrong.GetToken(); t != nil && t.Position != nil {
+				p.Line, p.Column = t.Position.Line, max(t.Position.Column, 1)
+			}
+		}
+		return Config{}, picket.Problems{p}
 	}
 	c := f.Config
-	if c.Own, err = prefixes("own", f.Own); err != nil {
+	if c.Own, err = r.prefixes("own", f.Own); err != nil {
 		return Config{}, err
 	}
-	if c.ForcePublic, err = prefixes("force_public", f.ForcePublic); err != nil {
+	if c.ForcePublic, err = r.prefixes("force_public", f.ForcePublic); err != nil {
 		return Config{}, err
 	}
 	if f.RuleDelay != "" {
 		if c.RuleDelay, err = time.ParseDuration(f.RuleDelay); err != nil || c.RuleDelay < 0 {
-			return Config{}, fmt.Errorf("rule_delay: %q is no duration; want for example 15s or 5m", f.RuleDelay)
+			return Config{}, r.problem("rule_delay", "%q is no duration; want for example 15s or 5m", f.RuleDelay)
 		}
 	}
-	if p := c.Prowl; p.URL == "" && (p.APIKey != "" || p.APIKeyFile != "") {
-		return Config{}, errors.New("prowl: api_key is set without url; want for example url: https://api.prowl.lupovis.io")
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return Config{}, r.problem("listen", "%q is no address; want for example 127.0.0.1:8480", c.Listen)
 	}
-	return c, nil
+	if _, _, err := net.SplitHostPort(c.Syslog); err != nil && c.Syslog != "off" {
+		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
+	}
+	return c, r.checkProwl(c.Prowl)
+}
+
+func (r configReader) checkProwl(p ProwlConfig) error {
+	if p.URL != "" {
+		if u, err := url.Parse(p.URL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			return r.problem("prowl.url", "%q is no URL; want for example https://api.prowl.lupovis.io", p.URL)
+		}
+	} else if p.APIKey != "" || p.APIKeyFile != "" {
+		return r.problem("prowl", "api_key is set without url; want for example url: https://api.prowl.lupovis.io")
+	}
+	if p.APIKey != "" && p.APIKeyFile != "" {
+		return r.problem("prowl.api_key_file", "api_key is set, too; want one of them")
+	}
+	if d := p.PriceUSD; d != nil && !(*d >= 0 && *d < 1e6) {
+		return r.problem("prowl.price_usd", "%v is no price; want US dollars, for example 0.02", *d)
+	}
+	return nil
 }
 
 // prefixes reads addresses and networks.
-func prefixes(field string, list []string) ([]netip.Prefix, error) {
+func (r configReader) prefixes(field string, list []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for _, s := range list {
+	for i, s := range list {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			a, aerr := netip.ParseAddr(s)
 			if aerr != nil {
-				return nil, fmt.Errorf("%s: %q is neither an address nor a network; want for example 203.0.113.7 or 203.0.113.0/24", field, s)
+				return nil, r.problem(fmt.Sprintf("%s[%d]", field, i), "%q is neither an address nor a network; want for example 203.0.113.7 or 203.0.113.0/24", s)
 			}
 			p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseConfig(t *testing.T) {
-	c, err := parseConfig([]byte(`
+	c, err := configReader{"picket.yaml", []byte(`
 listen: 127.0.0.1:1
 logs: [/var/log/auth.log]
 own: [198.51.100.7, 10.0.0.0/8, "2001:db8::1/32"]
@@ -18,7 +18,7 @@ rule_delay: 5m
 prowl:
   url: https://api.prowl.lupovis.io
   api_key: canary
-`))
+`)}.parse()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,15 +28,19 @@ prowl:
 	if len(c.Own) != 3 || c.Own[0] != netip.MustParsePrefix("198.51.100.7/32") || c.Own[2] != netip.MustParsePrefix("2001:db8::/32") {
 		t.Errorf("own: %v", c.Own)
 	}
-	if _, err := parseConfig(nil); err != nil {
-		t.Errorf("an empty file: %v", err)
+	// What sets nothing leaves the defaults.
+	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n", "---\n# nothing\n", "{}\n"} {
+		c, err := configReader{"picket.yaml", []byte(text)}.parse()
+		if d := DefaultConfig(); err != nil || c.Listen != d.Listen || c.Syslog != d.Syslog || c.RuleDelay != d.RuleDelay {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
 	}
 }
 
 func TestParseConfigRefuses(t *testing.T) {
 	f := func(text string, want ...string) {
 		t.Helper()
-		_, err := parseConfig([]byte(text))
+		_, err := configReader{"picket.yaml", []byte(text)}.parse()
 		if err == nil {
 			t.Errorf("%q: no error", text)
 			return
@@ -56,6 +60,21 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  api_key: canary\n", "prowl", "url")
 	f("prowl:\n  api_key: [canary]\n", "2:")
 	f("listen: [", "1:")
+	// Every mistake has its place.
+	f("own:\n  - 192.0.2.1\n  - 192.0.2.1/99\n", "picket.yaml:3:5", "own[1]", "192.0.2.1/99")
+	f("listen: 127.0.0.1:1\nrule_delay: -5s\n", "picket.yaml:2:13", "rule_delay")
+	f("own: nope\n", "picket.yaml:1:6", "sequence is expected")
+	// Nothing is guessed: no address is every address.
+	f("listen: \"\"\n", "picket.yaml:1:9", "127.0.0.1:8480")
+	f("listen: 8480\n", "picket.yaml:1:9", "127.0.0.1:8480")
+	f("syslog: false\n", "picket.yaml:1:9", "127.0.0.1:5514, or off")
+	f("prowl:\n  url: api.prowl.lupovis.io\n", "picket.yaml:2:8", "https://")
+	f("prowl:\n  url: https://x\n  price_usd: -1\n", "picket.yaml:3:14", "0.02")
+	f("prowl:\n  url: https://x\n  price_usd: .nan\n", "picket.yaml:3:14", "0.02")
+	f("prowl:\n  url: https://x\n  api_key: canary\n  api_key_file: k\n", "picket.yaml:4:17", "one of them")
+	f("prowl:\n  url: https://x\n  api_key: \"canary\n", "picket.yaml:3:")
+	f("prowl: canary\n", "picket.yaml:1:")
+	f("- x\n", "picket.yaml:1:")
 }
 
 func TestAPIKeyFile(t *testing.T) {

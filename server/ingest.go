@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -47,7 +49,7 @@ func (s *server) ingest(w http.ResponseWriter, r *http.Request) error {
 	}
 	var records []map[string]json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
-		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects: " + err.Error(), nil}
+		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects: " + jsonError(err).Error(), nil}
 	}
 	b := batchOf(table, records, s.Now())
 	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
@@ -73,10 +75,14 @@ func readIngest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return io.ReadAll(in)
 	case "gzip":
 		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, picket.Errorf(picket.Invalid, "The body is not gzip: %w", err)
+		var body []byte
+		if err == nil {
+			body, err = io.ReadAll(io.LimitReader(z, maxIngest+1))
 		}
-		body, err := io.ReadAll(io.LimitReader(z, maxIngest+1))
+		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, picket.Errorf(picket.Invalid, "The body is not gzip: %w", err)
 		}
@@ -135,11 +141,11 @@ func valueOf(raw json.RawMessage, t kql.Type) any {
 	case kql.String, kql.Guid:
 		return text
 	case kql.Int:
-		if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		if n, err := strconv.ParseInt(whole(text), 10, 32); err == nil {
 			return n
 		}
 	case kql.Long:
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(whole(text), 10, 64); err == nil {
 			return n
 		}
 	case kql.Real:
@@ -156,4 +162,15 @@ func valueOf(raw json.RawMessage, t kql.Type) any {
 		}
 	}
 	return nil
+}
+
+// whole writes a number such as 3.0 or 1e3 as a whole one; what is none stays.
+func whole(text string) string {
+	if !strings.ContainsAny(text, ".eE") {
+		return text
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return text
 }

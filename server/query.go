@@ -6,12 +6,16 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"picket"
 	"picket/kql"
 	"picket/kql/syntax"
 	"picket/workspace"
 )
+
+// writeTimeout bounds how long a caller may take for one piece of an answer.
+const writeTimeout = time.Minute
 
 // maxQuery bounds a query request's body.
 const maxQuery = 10 << 20
@@ -21,6 +25,13 @@ const maxQuery = 10 << 20
 type queryRequest struct {
 	Query    string  `json:"query"`
 	Timespan *string `json:"timespan"`
+}
+
+func (r queryRequest) span() string {
+	if r.Timespan == nil {
+		return ""
+	}
+	return *r.Timespan
 }
 
 // query answers GET and POST /v1/workspaces/{workspace}/query. One server is
@@ -36,23 +47,26 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if err := json.Unmarshal(body, &req); err != nil {
-			return picket.Errorf(picket.Invalid, `The body must be JSON such as {"query":"Syslog | take 10"}: %w`, err)
+			return picket.Errorf(picket.Invalid, `The body must be JSON such as {"query":"Syslog | take 10"}: %w`, jsonError(err))
 		}
 	}
 	if strings.TrimSpace(req.Query) == "" {
 		return picket.Errorf(picket.Invalid, "The request has no query")
 	}
-	span := r.URL.Query().Get("timespan")
-	if req.Timespan != nil && *req.Timespan != "" {
-		span = *req.Timespan
-	}
 	o := kql.Options{Now: kql.TicksOf(s.Now())}
-	from, to, err := parseTimespan(span, s.Now())
-	if err != nil {
-		return picket.Errorf(picket.Invalid, "%w", err)
-	}
-	if !from.IsZero() || !to.IsZero() {
-		o.From, o.To = kql.TicksOf(from), kql.TicksOf(to)
+	// Given twice, both hold.
+	for _, span := range []string{r.URL.Query().Get("timespan"), req.span()} {
+		from, to, err := parseTimespan(span, s.Now())
+		if err != nil {
+			return picket.Errorf(picket.Invalid, "%w", err)
+		}
+		if from.IsZero() && to.IsZero() {
+			continue
+		}
+		o.From = max(o.From, kql.TicksOf(from))
+		if o.To == 0 || kql.TicksOf(to) < o.To {
+			o.To = kql.TicksOf(to)
+		}
 	}
 	res, err := s.Workspace.Query(r.Context(), req.Query, o)
 	if err != nil {
@@ -60,10 +74,19 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 		if errors.As(err, &d) && len(d) > 0 {
 			return queryError(d, req.Query)
 		}
-		return err
+		return timeout(err)
 	}
 	defer res.Close()
-	return writeResult(w, res)
+	return timeout(writeResult(w, res))
+}
+
+// timeout gives a query that took too long the status of the API. Clients would
+// repeat a 429 at once.
+func timeout(err error) error {
+	if picket.CodeOf(err) == picket.Busy {
+		return &apiError{http.StatusGatewayTimeout, "GatewayTimeout", err.Error(), nil}
+	}
+	return err
 }
 
 // queryError is the error answer to a query that does not compile: the API's
@@ -120,6 +143,8 @@ func writeResult(w http.ResponseWriter, res *workspace.Result) error {
 		}
 		b = appendRow(b, row, res.Columns)
 		if len(b) > 64<<10 {
+			// A reader that has gone to sleep must not keep the query's connection.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // none in tests' recorders
 			if _, err := w.Write(b); err != nil {
 				return nil // the caller is gone
 			}

@@ -7,8 +7,10 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -99,8 +101,8 @@ func (s *server) handle(pattern, scope string, h func(http.ResponseWriter, *http
 
 // authorize checks the bearer token or x-api-key of a request.
 func (s *server) authorize(r *http.Request, scope string) error {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		token = r.Header.Get("x-api-key")
 	}
 	if token == "" {
@@ -159,19 +161,32 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &tooBig):
 		api = tooLarge(tooBig.Limit)
 	case errors.Is(err, context.Canceled):
-		return // the caller is gone
+		// The caller is gone, or we are: never the 200 that saying nothing would be.
+		api = &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "The request was cut off", nil}
 	default:
 		api = &apiError{http.StatusInternalServerError, "InternalServerError", "An internal error occurred; the server's log says more", nil}
 	}
 	id := uuid.NewString()
-	if api.status >= 500 {
+	if api.status >= 500 && r.Context().Err() == nil {
 		s.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "correlation", id, "err", err)
 	}
 	body := map[string]any{"code": api.code, "message": api.message, "correlationId": id}
 	if api.inner != nil {
 		body["innererror"] = api.inner
 	}
+	if api.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	writeJSON(w, api.status, map[string]any{"error": body})
+}
+
+// jsonError leaves Go's types out of an error of encoding/json.
+func jsonError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("there is a JSON %s at byte %d", wrong.Value, wrong.Offset)
+	}
+	return err
 }
 
 // recovered turns a panic of a handler into a 500 and a line in the log.
@@ -182,8 +197,8 @@ func (s *server) recovered(h http.Handler) http.Handler {
 				if v == http.ErrAbortHandler {
 					panic(v)
 				}
-				s.Logger.Error("handler panicked", "method", r.Method, "path", r.URL.Path, "panic", v)
-				http.Error(w, `{"error":{"code":"InternalServerError","message":"An internal error occurred"}}`, http.StatusInternalServerError)
+				s.Logger.Error("handler panicked", "method", r.Method, "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+				writeJSON(w, http.StatusInternalServerError, map[string]any{"error": map[string]string{"code": "InternalServerError", "message": "An internal error occurred; the server's log says more"}})
 			}
 		}()
 		h.ServeHTTP(w, r)

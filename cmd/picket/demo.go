@@ -1,25 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"picket"
 	"picket/app"
-	"picket/kql"
 	"picket/playbook"
 	"picket/state"
 )
@@ -70,6 +68,9 @@ func demo(ctx context.Context, args []string, stdio stdio) (err error) {
 			return err
 		}
 	}
+	// A reader that is gone, as in "picket demo | head", ends the demo in order:
+	// the signal would leave the folder with the log's lines behind.
+	signal.Ignore(syscall.SIGPIPE)
 	dir, err := os.MkdirTemp("", "picket-demo-")
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func demo(ctx context.Context, args []string, stdio stdio) (err error) {
 }
 
 func readable(path string) error {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait for its writer
 	if err != nil {
 		return err
 	}
@@ -91,11 +92,13 @@ type demonstration struct {
 	stdio stdio
 	log   string // the user's file, or "" for the sample
 	json  bool
-	stay  bool // go on until a signal
+	stay  bool  // go on until a signal
+	mute  error // why the story cannot be told any more
 
 	app   *app.App
-	asked atomic.Int64 // addresses the playbook is done with
-	runs  atomic.Int64 // playbook runs that ended
+	stop  context.CancelFunc // ends the demo
+	asked atomic.Int64       // addresses the playbook is done with
+	runs  atomic.Int64       // playbook runs that ended
 }
 
 // configure fits the configuration to a demo in a temporary folder.
@@ -123,20 +126,25 @@ func (d *demonstration) run(ctx context.Context, cfg app.Config) error {
 		PlaybookEvent: d.event,
 	})
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
-	d.app = a
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	d.app, d.stop = a, stop
 	stopped := make(chan error, 1)
 	go func() {
 		stopped <- a.Run(running)
 		stop() // a part that failed ends the story too
 	}()
 	err = d.story(running)
+	if d.mute != nil {
+		err = fmt.Errorf("nobody listens any more: %w", d.mute)
+	}
 	if err == nil && d.stay {
 		if d.log != "" {
-			err = d.app.FollowLog(running, d.log)
+			if ferr := d.app.FollowLog(running, d.log); ferr != nil {
+				d.say("What is added to the log is not seen any more: %v", ferr)
+			}
 		}
 		<-running.Done()
 		d.say("Stopping …")
@@ -145,8 +153,14 @@ func (d *demonstration) run(ctx context.Context, cfg app.Config) error {
 	if rerr := <-stopped; rerr != nil {
 		return rerr
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // a signal is how a demo ends
+	return interrupted(ctx, err)
+}
+
+// interrupted says in plain words that a signal came before the job was done:
+// a script must not take what there is for the answer.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.New("stopped before the job was done")
 	}
 	return err
 }
@@ -164,7 +178,10 @@ func (d *demonstration) event(e playbook.Event) {
 // say prints a line of the story; with --format json it goes to standard
 // error, which holds the story then.
 func (d *demonstration) say(format string, args ...any) {
-	fmt.Fprintf(d.tale(), format+"\n", args...)
+	if _, err := fmt.Fprintf(d.tale(), format+"\n", args...); err != nil && d.mute == nil {
+		d.mute = err
+		d.stop()
+	}
 }
 
 func (d *demonstration) tale() io.Writer {
@@ -172,21 +189,6 @@ func (d *demonstration) tale() io.Writer {
 		return d.stdio.err
 	}
 	return d.stdio.out
-}
-
-// Styles of text on a terminal (ECMA-48, Select Graphic Rendition).
-const (
-	bold  = "1"
-	dim   = "2"
-	green = "32"
-)
-
-// style marks text where a terminal shows it and NO_COLOR does not forbid it.
-func (d *demonstration) style(code, text string) string {
-	if os.Getenv("NO_COLOR") != "" || !isTerminal(d.tale()) {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
 // done prints a finished step.
@@ -278,17 +280,6 @@ func (d *demonstration) sample(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// send sends lines over one syslog TCP connection.
-func send(ctx context.Context, addr netip.AddrPort, lines []string) error {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", addr.String())
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(conn, strings.Join(lines, "\n")+"\n")
-	return errors.Join(err, conn.Close())
-}
-
 // rulesRan waits until every rule has run once and returns how many alerts they raised.
 func (d *demonstration) rulesRan(ctx context.Context) (alerts int64, err error) {
 	err = poll(ctx, func() (bool, error) {
@@ -355,32 +346,6 @@ func (d *demonstration) enrich(ctx context.Context) error {
 	return nil
 }
 
-func es(n any) string {
-	if n == int64(1) {
-		return ""
-	}
-	return "es"
-}
-
-// progress returns a function that shows a bar on a terminal; -1 wipes it.
-func (d *demonstration) progress(total int) func(done int) {
-	if !isTerminal(d.tale()) {
-		return func(int) {}
-	}
-	return func(done int) {
-		if done < 0 {
-			fmt.Fprint(d.tale(), "\r\x1b[K")
-			return
-		}
-		const width = 30
-		filled := width
-		if total > 0 {
-			filled = min(width, done*width/total)
-		}
-		fmt.Fprintf(d.tale(), "\r  … Asking   %s%s %d/%d", strings.Repeat("█", filled), strings.Repeat("░", width-filled), min(done, total), total)
-	}
-}
-
 // drained waits until nothing is under way between the stores.
 func (d *demonstration) drained(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {
@@ -427,58 +392,5 @@ func (d *demonstration) next() {
 	d.say("  %s serve --data %s", me, filepath.Join(".", "picket-data"))
 	if d.stay {
 		d.say("\nPicket is still running: syslog on %s, APIs on %s. Ctrl-C stops it.", d.app.SyslogAddr(), d.app.URL())
-	}
-}
-
-// query runs KQL in this process.
-func (d *demonstration) query(ctx context.Context, src string) (result, error) {
-	b, err := ask(ctx, d.app.Workspace, src)
-	if err != nil {
-		return result{}, err
-	}
-	var r result
-	return r, json.NewDecoder(bytes.NewReader(b)).Decode(&r)
-}
-
-// one runs KQL that yields one row.
-func (d *demonstration) one(ctx context.Context, src string) ([]any, error) {
-	res, err := d.app.Workspace.Query(ctx, src, kql.Options{})
-	if err != nil {
-		return nil, pointed(err, src)
-	}
-	rows, err := res.Collect()
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) != 1 {
-		return nil, fmt.Errorf("%d rows, not 1, of %s", len(rows), src)
-	}
-	return rows[0], nil
-}
-
-// await runs KQL until its row is as wanted.
-func (d *demonstration) await(ctx context.Context, src string, wanted func([]any) bool) (row []any, err error) {
-	err = poll(ctx, func() (bool, error) {
-		row, err = d.one(ctx, src)
-		return err == nil && wanted(row), err
-	})
-	return row, err
-}
-
-// poll asks again and again, until yes, an error, or the end of the demo's patience.
-func poll(ctx context.Context, ready func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("nothing happened for %s", demoTimeout))
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if yes, err := ready(); yes || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
 	}
 }

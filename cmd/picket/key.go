@@ -216,7 +216,7 @@ func reputationCommand(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdio.out, "%d addresses imported: %d new, %d replaced\n", done.Records, done.Added, done.Replaced)
+	fmt.Fprintf(stdio.out, "%d address%s imported: %d new, %d replaced\n", done.Records, es(int64(done.Records)), done.Added, done.Replaced)
 	for _, w := range done.Warnings {
 		fmt.Fprintln(stdio.err, "warning:", w)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 
@@ -51,6 +52,9 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	}
 	log := slog.New(slog.NewTextHandler(stdio.err, &slog.HandlerOptions{Level: level}))
 	a, err := app.New(ctx, c, app.Options{Logger: log, Version: version()})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // a signal while starting is a signal to stop
+	}
 	if err != nil {
 		return err
 	}
