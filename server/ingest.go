@@ -24,6 +24,10 @@ import (
 // decompression ("Azure Monitor service limits", Logs Ingestion API).
 const maxIngest = 1 << 20
 
+// maxRecords bounds the memory that a call takes: a record of two bytes becomes
+// a row with every column of its table.
+const maxRecords = 50_000
+
 // RuleID returns the immutable id of a workspace's built-in data collection
 // rule, which takes every Custom-…_CL stream whose table exists.
 func RuleID(workspaceID string) string {
@@ -50,6 +54,12 @@ func (s *server) ingest(w http.ResponseWriter, r *http.Request) error {
 	var records []map[string]json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
 		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects: " + jsonError(err).Error(), nil}
+	}
+	if records == nil || slices.ContainsFunc(records, func(r map[string]json.RawMessage) bool { return r == nil }) {
+		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects, without null", nil}
+	}
+	if len(records) > maxRecords {
+		return &apiError{http.StatusRequestEntityTooLarge, "ContentLengthLimitExceeded", fmt.Sprintf("The body has %d records; at most %d are taken in one call", len(records), maxRecords), nil}
 	}
 	b := batchOf(table, records, s.Now())
 	if id := r.Header.Get("x-ms-client-request-id"); id != "" {

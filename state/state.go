@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (db *DB) open(ctx context.Context, path string) error {
 	}
 	f.Close()
 
-	if db.sql, err = connect(path); err != nil {
+	if db.sql, err = connect(path, "FULL"); err != nil {
 		return err
 	}
 	if err := db.migrate(ctx); err != nil {
@@ -99,7 +100,8 @@ func (db *DB) open(ctx context.Context, path string) error {
 	}
 	// DBOS closes the handle it is given when it shuts down, and the counts and
 	// changes of those it served are still to be written then: it gets its own.
-	if db.workSQL, err = connect(path); err != nil {
+	// A step that a power cut takes back is repeated, which does no harm.
+	if db.workSQL, err = connect(path, "NORMAL"); err != nil {
 		return err
 	}
 	db.work, err = dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
@@ -116,12 +118,13 @@ func (db *DB) open(ctx context.Context, path string) error {
 	return nil
 }
 
-// connect returns a pool of connections to the database file.
-func connect(path string) (*sql.DB, error) {
+// connect returns a pool of connections to the database file. With synchronous
+// FULL a commit survives a power cut, with NORMAL the death of the process only.
+func connect(path, synchronous string) (*sql.DB, error) {
 	// SQLite reads the name as a URI: # and ? would end it.
 	name := url.URL{Path: path}
 	pool, err := sql.Open("sqlite", "file:"+name.EscapedPath()+"?_txlock=immediate"+
-		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(ON)")
+		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+synchronous+")&_pragma=foreign_keys(ON)")
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +142,9 @@ func (db *DB) migrate(ctx context.Context) error {
 	}
 	_, err = db.sql.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT`)
 	if err != nil {
+		return err
+	}
+	if err := db.known(ctx, names); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -162,6 +168,25 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// known refuses a database that a newer Picket has changed.
+func (db *DB) known(ctx context.Context, names []string) error {
+	rows, err := db.sql.QueryContext(ctx, `SELECT name FROM migration`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("it was changed by a newer Picket (%s): use that one", name)
+		}
+	}
+	return rows.Err()
 }
 
 // SQL returns the database for reading. Writes go through Tx.

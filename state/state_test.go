@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,20 @@ func TestStateOutlivesDurableWork(t *testing.T) {
 	}
 	if err := db.SetValue(t.Context(), "k", "v"); err != nil {
 		t.Errorf("after durable work has stopped: %v", err)
+	}
+}
+
+func TestNewerDatabaseIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	db := open(t, path)
+	if _, err := db.SQL().Exec(`INSERT INTO migration VALUES ('schema/999_future.sql', '')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Options{Path: path}); err == nil || !strings.Contains(err.Error(), "newer Picket (schema/999_future.sql)") {
+		t.Errorf("err = %v", err)
 	}
 }
 
