@@ -179,7 +179,41 @@ func dynamic(v any) (driver.Value, error) {
 	if s == "null" {
 		return nil, nil
 	}
-	return json.RawMessage(s), nil // the appender encodes what it gets: a string would be quoted again
+	return unescapeHTML(s), nil
+}
+
+// unescapeHTML writes <, > and & as themselves, where encoding/json has escaped
+// them for HTML: queries look for the text as it was.
+func unescapeHTML(s string) string {
+	if !strings.Contains(s, `\u00`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i+6 <= len(s) {
+			switch strings.ToLower(s[i : i+6]) {
+			case `\u003c`:
+				b.WriteByte('<')
+				i += 5
+				continue
+			case `\u003e`:
+				b.WriteByte('>')
+				i += 5
+				continue
+			case `\u0026`:
+				b.WriteByte('&')
+				i += 5
+				continue
+			}
+		}
+		b.WriteString(s[i : i+2])
+		i++
+	}
+	return b.String()
 }
 
 // plainJSON reports whether valid JSON surely holds nothing that DuckDB's parser

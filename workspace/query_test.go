@@ -78,6 +78,25 @@ func TestQueryDynamicOfStrangers(t *testing.T) {
 	}
 }
 
+// Text in a dynamic is found as it was written, whatever JSON's escapes were.
+func TestDynamicText(t *testing.T) {
+	db := open(t, "", Options{})
+	f := func(v any, want string) {
+		t.Helper()
+		err := db.Append(t.Context(), picket.Batch{Table: "SecurityIncident", Columns: []string{"Comments"}, Rows: [][]any{{v}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := query(t, db, `SecurityIncident | top 1 by ingestion_time() | project Comments, tostring(Comments[0]) contains "<b>"`, kql.Options{})
+		if got[0][0] != want || got[0][1] != true {
+			t.Errorf("%v, want %s and true", got[0], want)
+		}
+	}
+	f([]string{"<b>x</b> & y"}, `["<b>x</b> & y"]`)
+	f(json.RawMessage(`["\u003Cb\u003e \\u003c \" \u00e9 \\\\u0026"]`), `["<b> \\u003c \" \u00e9 \\\\u0026"]`)
+	f(json.RawMessage(`["<b>",1.50,12345678901234567890,{"b":1,"a":2}]`), `["<b>",1.50,12345678901234567890,{"b":1,"a":2}]`)
+}
+
 // A window bounds TimeGenerated; its end is not part of it.
 func TestQueryWindow(t *testing.T) {
 	db := open(t, "", Options{})

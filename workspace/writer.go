@@ -186,12 +186,37 @@ func (w *writer) appender(table string) (*duckdb.Appender, error) {
 	if a := w.appenders[table]; a != nil {
 		return a, nil
 	}
-	a, err := duckdb.NewAppenderFromConn(w.conn, "", table)
+	a, err := w.newAppender(table)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", table, err)
 	}
 	w.appenders[table] = a
 	return a, nil
+}
+
+// newAppender returns an appender of whole rows. The driver encodes what goes
+// to a JSON column again, and writes < as \u003c, which no query would find:
+// tables with dynamic columns are given text, which DuckDB reads as JSON.
+func (w *writer) newAppender(table string) (*duckdb.Appender, error) {
+	t, ok := w.db.Table(table)
+	if !ok || !slices.ContainsFunc(t.Columns, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
+		return duckdb.NewAppenderFromConn(w.conn, "", table)
+	}
+	kinds := map[kql.Type]duckdb.Type{kql.Bool: duckdb.TYPE_BOOLEAN, kql.Int: duckdb.TYPE_INTEGER, kql.Long: duckdb.TYPE_BIGINT,
+		kql.Real: duckdb.TYPE_DOUBLE, kql.DateTime: duckdb.TYPE_BIGINT, kql.TimeSpan: duckdb.TYPE_BIGINT}
+	var types []duckdb.TypeInfo
+	for _, c := range append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...) {
+		kind, ok := kinds[c.Type]
+		if !ok {
+			kind = duckdb.TYPE_VARCHAR
+		}
+		info, err := duckdb.NewTypeInfo(kind)
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, info)
+	}
+	return duckdb.NewQueryAppender(w.conn, "INSERT INTO "+quote(table)+" SELECT * FROM appended_data", "", types, nil)
 }
 
 func (w *writer) dropAppenders() {
