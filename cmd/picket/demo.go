@@ -326,10 +326,14 @@ func (d *demonstration) enrich(ctx context.Context) error {
 	}
 	d.done("Raised", "incident #%d, %s, severity %s: %d addresses; an automation rule starts the playbook", number, title, severity, addresses)
 	show := d.progress(addresses)
-	err = poll(ctx, func() (bool, error) {
-		show(int(d.asked.Load()))
-		return d.runs.Load() > 0, nil
-	})
+	for err == nil && d.runs.Load() == 0 {
+		// Thousands of addresses take as long as they take, while they come.
+		before := d.asked.Load()
+		err = poll(ctx, func() (bool, error) {
+			show(int(d.asked.Load()))
+			return d.runs.Load() > 0 || d.asked.Load() != before, nil
+		})
+	}
 	show(-1)
 	if err != nil {
 		return err
