@@ -14,14 +14,17 @@ type Problem struct {
 	Msg    string
 }
 
-// String returns the problem as file:line:column: message, the form that
-// editors and terminals turn into a link.
-func (p Problem) String() string {
+// Place returns file:line:column, the form that editors and terminals turn
+// into a link, or the file alone when the whole of it is meant.
+func (p Problem) Place() string {
 	if p.Line == 0 {
-		return p.File + ": " + p.Msg
+		return p.File
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Msg)
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
+
+// String returns the problem as file:line:column: message.
+func (p Problem) String() string { return p.Place() + ": " + p.Msg }
 
 // Problems are all the problems of one file, in its order. It is an error.
 type Problems []Problem

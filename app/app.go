@@ -21,7 +21,6 @@ import (
 	"picket/analytics"
 	"picket/incident"
 	"picket/ingest"
-	"picket/kql"
 	"picket/playbook"
 	"picket/reputation"
 	"picket/server"
@@ -189,20 +188,13 @@ func (a *App) wire(ctx context.Context) error {
 // loadContent reads the data folder's rules, automation rules and playbooks.
 func (a *App) loadContent() error {
 	dir := os.DirFS(a.cfg.Data)
-	check := func(query string) ([]kql.Column, error) {
-		q, err := kql.Compile(query, a.Workspace, kql.Options{Now: kql.TicksOf(time.Now())})
-		if err != nil {
-			return nil, err
-		}
-		return q.Columns, nil
-	}
 	playbooks, err := playbook.LoadDir(dir, "playbooks")
 	a.report("playbook", err)
 	a.Playbooks.Set(playbooks...)
 	automation, err := incident.LoadDir(dir, "automation")
 	a.report("automation rule", err)
 	a.Incidents.SetRules(automation)
-	rules, err := analytics.LoadDir(dir, "rules", check)
+	rules, err := analytics.LoadDir(dir, "rules", analytics.Compiles(a.Workspace))
 	a.report("analytics rule", err)
 	a.rules = rules
 	a.log.Info("content loaded", "rules", len(rules), "automation", len(automation), "playbooks", len(playbooks))
@@ -224,7 +216,7 @@ func (a *App) report(kind string, err error) {
 			a.log.Error(kind+" not loaded", "err", e)
 		}
 		for _, p := range problems {
-			a.log.Error(kind+" not loaded", "at", fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column), "problem", oneLine(p.Msg))
+			a.log.Error(kind+" not loaded", "at", p.Place(), "problem", oneLine(p.Msg))
 		}
 	}
 }
