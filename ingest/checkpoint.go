@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -65,8 +66,12 @@ func (t *Tail) load(ctx context.Context) (*checkpoint, error) {
 		return nil, nil
 	}
 	c := new(checkpoint)
-	if err := json.Unmarshal(value, c); err != nil || c.Life == "" || c.Offset < 0 || c.End < 0 {
-		return nil, fmt.Errorf("load the position in %s: the saved value %q is no checkpoint; delete it to read the file from its beginning (error: %v)",
+	err = json.Unmarshal(value, c)
+	if err == nil && (c.Life == "" || c.Offset < 0 || c.End < 0) {
+		err = errors.New("its fields make no sense")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load the position in %s: the saved value %q is no checkpoint; delete it to read the file from its beginning: %w",
 			t.opts.Path, value, err)
 	}
 	return c, nil

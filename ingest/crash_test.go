@@ -261,7 +261,7 @@ func openKilled(t *testing.T, dir string, step func()) (Append, Offsets) {
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do
+		defer tx.Rollback() // after a commit it has nothing to do
 		res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO ids VALUES (?)", b.ID)
 		if err != nil {
 			return err

@@ -32,8 +32,9 @@ var textFunctions = []function{
 	}},
 	{name: "substring", params: []kind{kString, kInt, kInt}, min: 2, ret: kString, disguises: true, call: func(_ *env, a []any) (any, error) {
 		n := textLength(a[0].(string))
-		start, length := a[1].(int64), int64(-1)
-		if length = n - start; len(a) > 2 {
+		start := a[1].(int64)
+		length := n - start
+		if len(a) > 2 {
 			length = a[2].(int64)
 		}
 		if start < 0 || length < 0 || start > n || length > n-start {

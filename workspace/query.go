@@ -47,7 +47,8 @@ func (db *DB) Run(ctx context.Context, q *kql.Query) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
 	// The driver holds the whole result before its first row is read: it must
 	// not hold what the limit cuts off. One row more tells that there are more.
-	rows, err := db.pool.QueryContext(ctx, fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, db.limits.Rows+1))
+	limited := fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, db.limits.Rows+1)
+	rows, err := db.pool.QueryContext(ctx, limited) //nolint:rowserrcheck // Result.Rows checks it
 	if err != nil {
 		defer cancel()
 		return nil, db.runError(ctx, err)
