@@ -279,16 +279,21 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 			return err
 		}
 	}
+	var args []driver.NamedValue
 	for i, c := range t.Columns[from:] {
 		if exists {
 			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), columnSQL(c.Type))); err != nil {
 				return err
 			}
 		}
-		args := []driver.NamedValue{{Ordinal: 1, Value: t.Name}, {Ordinal: 2, Value: int64(from + i)}, {Ordinal: 3, Value: c.Name}, {Ordinal: 4, Value: c.Type.String()}}
-		if err := exec(w.conn, `INSERT INTO "$column" VALUES (?, ?, ?, ?)`, args...); err != nil {
-			return err
+		for _, v := range []any{t.Name, int64(from + i), c.Name, c.Type.String()} {
+			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
 		}
+	}
+	// One statement for all: a start makes every built-in table.
+	rows := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?), ", len(args)/4), ", ")
+	if err := exec(w.conn, `INSERT INTO "$column" VALUES `+rows, args...); err != nil {
+		return err
 	}
 	return exec(w.conn, "COMMIT")
 }
