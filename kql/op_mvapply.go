@@ -84,7 +84,7 @@ func partWise(op syntax.Op) bool {
 	switch op.(type) {
 	case *syntax.WhereOp, *syntax.ExtendOp, *syntax.SerializeOp, *syntax.ProjectOp, *syntax.SortOp, *syntax.TakeOp, *syntax.TopOp,
 		*syntax.DistinctOp, *syntax.SummarizeOp, *syntax.CountOp, *syntax.MvExpandOp, *syntax.MvApplyOp, *syntax.ParseOp, *syntax.ParseKvOp,
-		*syntax.SampleOp, *syntax.AsOp, *syntax.RenderOp, *syntax.ConsumeOp, *syntax.BadOp, *syntax.UnsupportedOp:
+		*syntax.SampleOp, *syntax.ScanOp, *syntax.AsOp, *syntax.RenderOp, *syntax.ConsumeOp, *syntax.BadOp, *syntax.UnsupportedOp:
 		return true
 	}
 	return false

@@ -21,6 +21,11 @@ func (b *binder) path(p *syntax.Path, c *ctx) value {
 		b.errorf(p, "SEM0017", "a member's name must follow the dot")
 		return value{}
 	}
+	if x, ok := p.X.(*syntax.Name); ok && c.steps != nil {
+		if e, ok := c.steps(x, n); ok {
+			return value{scalar: &e}
+		}
+	}
 	e := b.member(b.scalar(p.X, c), n.Text, p)
 	return value{scalar: &e}
 }

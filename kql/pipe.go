@@ -113,6 +113,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.evaluate(op, r, c)
 	case *syntax.InvokeOp:
 		return b.invokeOp(op, r, c)
+	case *syntax.ScanOp:
+		return b.scan(op, r, c)
 	case *syntax.BadOp:
 		return r // the parser told
 	case *syntax.UnsupportedOp:

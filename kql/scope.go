@@ -49,6 +49,8 @@ type ctx struct {
 	left, right []column  // $left and $right in join conditions
 	aggs        bool      // aggregates may be called
 	inAgg       bool      // inside an aggregate's arguments: columns may be named
+	// steps, within scan, answers for step.Column; ok is false where x is no step.
+	steps func(x, col *syntax.Name) (e expr, ok bool)
 }
 
 // row returns the context for expressions over r's rows.
