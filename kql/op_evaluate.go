@@ -348,7 +348,7 @@ func (b *binder) activityCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *rel
 	u := idsOf(out)
 	var sums []string
 	for i, name := range []string{"count", "dcount", "new_dcount", "aggregated_dcount"} {
-		col := column{name, Long, u.add(name)}
+		col := column{name: name, typ: Long, id: u.add(name)}
 		out = append(out, col)
 		sums = append(sums, []string{"count(*)", `count(DISTINCT "$id")`, `count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")",
 			`(sum(count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")) OVER (" + part + "ORDER BY " + t + "))::BIGINT"}[i]+" AS "+col.ref())

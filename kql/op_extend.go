@@ -87,7 +87,7 @@ func (b *binder) assign(r *relation, set []assignment) *relation {
 			}
 		}
 		if !found {
-			col := column{a.name, a.e.typ, u.add(a.name)}
+			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name)}
 			cols = append(cols, col)
 			add = append(add, a.e.sql+" AS "+col.ref())
 		}

@@ -36,7 +36,7 @@ func newSelection() *selection { return &selection{m: newNamer(), u: ids{}} }
 
 // add appends e under name, made unique.
 func (s *selection) add(name string, e expr) {
-	col := column{s.m.take(name), e.typ, s.u.add(name)}
+	col := column{name: s.m.take(name), typ: e.typ, id: s.u.add(name)}
 	s.put(col, e)
 }
 
@@ -59,7 +59,7 @@ func (s *selection) put(col column, e expr) {
 // auto appends e under the name that x implies.
 func (s *selection) auto(x syntax.Expr, e expr) {
 	name := s.m.auto(x)
-	s.put(column{name, e.typ, s.u.add(name)}, e)
+	s.put(column{name: name, typ: e.typ, id: s.u.add(name)}, e)
 }
 
 func (s *selection) sql() string { return strings.Join(s.list, ", ") }

@@ -85,7 +85,7 @@ func (s *scanner) columns(r *relation, c *ctx) bool {
 		if p.Default != nil {
 			e = b.castTo(b.scalar(p.Default, &ctx{env: c.env}), t, p.Default)
 		}
-		col := column{p.Name.Text, t, u.add(p.Name.Text)}
+		col := column{name: p.Name.Text, typ: t, id: u.add(p.Name.Text)}
 		cols, s.init = append(cols, col), append(s.init, e)
 		list += ", " + e.sql + " AS " + col.ref()
 	}
@@ -209,7 +209,7 @@ func (s *scanner) emit(r *relation) *relation {
 	}
 	cols := append([]column(nil), s.r.cols...)
 	if name, ok := hint(s.op.Hints, "with_match_id"); ok {
-		cols = append(cols, column{name, Long, idsOf(cols).add(name)})
+		cols = append(cols, column{name: name, typ: Long, id: idsOf(cols).add(name)})
 	}
 	if len(arms) == 0 {
 		return s.b.empty(cols)

@@ -182,6 +182,7 @@ func (b *binder) table(name string) (*relation, bool) {
 		return nil, false
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
+	answerTimestamp(t.Name, r.cols)
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {
