@@ -149,6 +149,8 @@ func (b *binder) special(x *syntax.Call, c *ctx) (value, bool) {
 		return b.ingestionTime(x, c), true
 	case "pack_all":
 		return b.packAll(x, c), true
+	case "column_names_of":
+		return b.columnNamesOf(x, c), true
 	case "__noop", "assert":
 		return value{}, false
 	case "database", "workspace", "cluster", "app", "resource", "adx", "arg":
@@ -246,6 +248,25 @@ func (b *binder) ingestionTime(x *syntax.Call, c *ctx) value {
 		return scalarValue(nullLit(DateTime))
 	}
 	return scalarValue(expr{sql: c.qual + quoteIdent(IngestionTime), typ: DateTime})
+}
+
+// columnNamesOf binds column_names_of(T): a constant array of names.
+func (b *binder) columnNamesOf(x *syntax.Call, c *ctx) value {
+	if len(x.Args) != 1 {
+		b.errorf(x, "SEM0003", "column_names_of() takes 1 argument, not %d", len(x.Args))
+		return value{}
+	}
+	r := b.tabular(x.Args[0], c.env)
+	if r == nil {
+		return value{}
+	}
+	names := make([]any, len(r.cols))
+	for i, col := range r.cols {
+		names[i] = col.name
+	}
+	e := dynLit(string(appendJSONValue(nil, names)))
+	e.lit = names
+	return scalarValue(e)
 }
 
 // packAll binds pack_all([ignore_nulls]).

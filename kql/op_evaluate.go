@@ -23,8 +23,14 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.activityCounts(op, r, c)
 	case "ipv4_lookup", "ipv6_lookup":
 		return b.ipLookup(op, r, c)
+	case "dcount_intersect":
+		return b.dcountIntersect(op, r, c)
+	case "rows_near":
+		return b.rowsNear(op, r, c)
+	case "rolling_percentile":
+		return b.rollingPercentile(op, r, c)
 	default:
-		b.errorf(op.Call.Func, "SEM0064", "the plugin %s is not supported: there are bag_unpack, pivot, narrow, activity_counts_metrics, ipv4_lookup and ipv6_lookup", name)
+		b.errorf(op.Call.Func, "SEM0064", "the plugin %s is not supported: there are bag_unpack, pivot, narrow, activity_counts_metrics, dcount_intersect, ipv4_lookup, ipv6_lookup, rolling_percentile and rows_near", name)
 	}
 	return nil
 }

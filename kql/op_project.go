@@ -14,8 +14,10 @@ func (b *binder) projectOp(op *syntax.ProjectOp, r *relation, c *ctx) *relation 
 		return b.project(op.Cols, r, c)
 	case syntax.ProjectAway:
 		return b.projectAway(op, r)
-	case syntax.ProjectKeep, syntax.ProjectByNames:
+	case syntax.ProjectKeep:
 		return b.projectKeep(op, r)
+	case syntax.ProjectByNames:
+		return b.projectByNames(op, r, c)
 	case syntax.ProjectRename:
 		return b.projectRename(op, r)
 	case syntax.ProjectReorder:
@@ -190,6 +192,66 @@ func (b *binder) projectKeep(op *syntax.ProjectOp, r *relation) *relation {
 		}
 	}
 	return b.keep(r, cols)
+}
+
+// projectByNames keeps columns in the order given: names, wildcards, and
+// constants that hold names, of which those that are no columns are passed over.
+func (b *binder) projectByNames(op *syntax.ProjectOp, r *relation, c *ctx) *relation {
+	var cols []column
+	done := map[string]bool{}
+	for _, x := range op.Cols {
+		var got []column
+		switch n, isName := x.(*syntax.Name); {
+		case isName && !isLet(c.env, n.Text), isWildcard(x):
+			got = b.chosen(x, r)
+		default:
+			for _, name := range b.nameList(x, c) {
+				for _, col := range r.cols {
+					if matchWildcard(name, col.name) {
+						got = append(got, col)
+					}
+				}
+			}
+		}
+		for _, col := range got {
+			if !done[col.name] {
+				done[col.name] = true
+				cols = append(cols, col)
+			}
+		}
+	}
+	return b.keep(r, cols)
+}
+
+func isWildcard(x syntax.Expr) bool {
+	_, ok := x.(*syntax.Wildcard)
+	return ok
+}
+
+func isLet(e *env, name string) bool {
+	v, ok := e.lookup(name)
+	return ok && v.scalar != nil
+}
+
+// nameList is a string constant, or an array of them.
+func (b *binder) nameList(x syntax.Expr, c *ctx) []string {
+	e := b.scalar(x, &ctx{env: c.env})
+	switch v := e.lit.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, s := range v {
+			if s, ok := s.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	if e.typ != Unknown {
+		b.errorf(x, "SEM0045", "a column's name, a wildcard, or a constant with names is needed here")
+	}
+	return nil
 }
 
 // projectRename renames columns in their places; nothing is computed.
