@@ -320,6 +320,11 @@ func (b *binder) external(name string, n syntax.Node, args []syntax.Expr, c *ctx
 			}
 		}
 	}
+	return b.defined(name, consts, n, func(fn *value) value { return b.invoke(fn, n, args, c) })
+}
+
+// defined binds the workspace's definition of name; a lambda goes to call.
+func (b *binder) defined(name string, consts []string, n syntax.Node, call func(fn *value) value) (value, bool) {
 	def, ok := b.opt.Functions.Function(name, consts)
 	if !ok {
 		return value{}, false
@@ -338,5 +343,5 @@ func (b *binder) external(name string, n syntax.Node, args []syntax.Expr, c *ctx
 		v := b.any(let.Value, &ctx{env: newEnv(nil)})
 		return v, true
 	}
-	return b.invoke(&value{fn: fn, env: newEnv(nil), name: name}, n, args, c), true
+	return call(&value{fn: fn, env: newEnv(nil), name: name}), true
 }

@@ -25,6 +25,11 @@ type Options struct {
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
+	// External, when not nil, answers externaldata: it returns the name of a table
+	// in the database that holds what lies at the locations, with columns of the
+	// order and types asked for; "" stands for no rows. It must allow only
+	// locations that were configured, and explain an error to who wrote the query.
+	External func(ExternalData) (table string, err error)
 }
 
 // Functions finds the definitions of functions that are neither KQL's nor the

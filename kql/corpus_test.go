@@ -51,7 +51,7 @@ func TestCorpus(t *testing.T) {
 	for _, q := range readQueries(t) {
 		n++
 		start := time.Now()
-		_, err := Compile(q.Query, cat, Options{Now: testNow})
+		_, err := Compile(q.Query, cat, Options{Now: testNow, Functions: ServiceFunctions{}, External: anything})
 		times = append(times, time.Since(start))
 		d, ok := err.(syntax.Diagnostics)
 		switch {
@@ -70,6 +70,9 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d of %d compile, %d more name tables or functions that are not declared; median %v, 99 %% %v, longest %v", good, n, missing,
 		times[n/2], times[n*99/100], times[n-1])
 }
+
+// anything allows every location and has no rows.
+func anything(ExternalData) (string, error) { return "", nil }
 
 func clip(s string) string {
 	s = strings.Join(strings.Fields(s), " ")

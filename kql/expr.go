@@ -98,8 +98,7 @@ func (b *binder) any(x syntax.Expr, c *ctx) value {
 	case *syntax.DataTable:
 		return value{rel: b.dataTable(x, c.env)}
 	case *syntax.ExternalData:
-		b.errorf(x, "SEM0107", "externaldata is refused: a query reads only the workspace's tables, nothing from the network; import the data as a table or watchlist")
-		return value{rel: b.empty(b.schema(x.Schema))}
+		return value{rel: b.externalData(x, c.env)}
 	case *syntax.Lambda:
 		return value{fn: x, env: c.env}
 	case *syntax.Bad:
