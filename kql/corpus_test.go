@@ -66,6 +66,10 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 	}
+	const floor = 2010
+	if good < floor {
+		t.Errorf("%d compile, want at least %d", good, floor)
+	}
 	slices.Sort(times)
 	t.Logf("%d of %d compile, %d more name tables or functions that are not declared; median %v, 99 %% %v, longest %v", good, n, missing,
 		times[n/2], times[n*99/100], times[n-1])

@@ -151,6 +151,9 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 	col, ok := find(c.cols, n.Text)
 	if !ok {
+		if n.Text == "_TimeReceived" && c.src != nil && c.src.hidden { // when the workspace got the row
+			return expr{sql: c.qual + quoteIdent(IngestionTime), typ: DateTime}, true
+		}
 		return b.openRef(n, c)
 	}
 	if c.aggs && !c.inAgg {

@@ -270,26 +270,34 @@ func (b *binder) pivot(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
 				declared.add(t.Name.Text, e)
 			}
 		}
-		return b.pivoted(declared, s.cols, cells)
+		return b.pivoted(declared, s.cols, cells, "")
 	}
 	values, ok := b.probe(op, `SELECT DISTINCT "$p" FROM `+cells+" ORDER BY 1 LIMIT 1000")
 	if !ok {
-		if !failed(b.diags) {
-			b.report(op.Call.Span(), "SEM0067", "give it a schema: evaluate pivot(…) : (Column:type, …)", "the columns of pivot depend on the data, which cannot be asked here")
+		if failed(b.diags) {
+			return nil
 		}
-		return nil
+		// As with bag_unpack: the cells stay at hand, and a name that is no column
+		// is looked up in them.
+		id := idsOf(out.cols).add("$open")
+		r := b.pivoted(out, s.cols, cells, `, json_group_object("$p", `+toDynamic(expr{sql: `"$a"`, typ: agg.typ}).sql+`) AS `+quoteIdent(id))
+		r.open = &openBag{id: id}
+		return r
 	}
 	for _, v := range values {
 		out.add(v, pivotCell(agg, v))
 	}
-	return b.pivoted(out, s.cols, cells)
+	return b.pivoted(out, s.cols, cells, "")
 }
 
-func (b *binder) pivoted(out *selection, keys []column, cells string) *relation {
+func (b *binder) pivoted(out *selection, keys []column, cells, more string) *relation {
 	if len(out.list) == 0 {
-		return b.empty(nil)
+		if more == "" {
+			return b.empty(nil)
+		}
+		more = `NULL AS "$none"` + more
 	}
-	sql := "SELECT " + out.sql() + " FROM " + cells
+	sql := "SELECT " + out.sql() + more + " FROM " + cells
 	if len(keys) > 0 {
 		sql += " GROUP BY " + refs(keys)
 	}

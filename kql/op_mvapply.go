@@ -39,6 +39,7 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 		} else {
 			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
 		}
+		s.cols[len(s.cols)-1].also = col.also
 	}
 	for _, col := range sub.cols {
 		if _, ok := find(r.cols, col.name); !ok {
