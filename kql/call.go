@@ -76,6 +76,9 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 		}
 	}
 	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
+	if smallResults[f.name] && e.typ == Long {
+		e.bound = smallBound
+	}
 	if err != nil {
 		b.report(x.Span(), "SEM0003", "", err.Error())
 		return unknown()

@@ -311,7 +311,7 @@ func pivotCell(agg expr, v string) expr {
 	switch {
 	case agg.typ == String:
 		sql = "coalesce(" + sql + ", '')"
-	case strings.HasPrefix(agg.sql, "count"), strings.HasPrefix(agg.sql, "coalesce(sum"):
+	case strings.HasPrefix(agg.sql, "count"), strings.HasPrefix(agg.sql, "coalesce(") && strings.Contains(agg.sql, "sum("):
 		sql = "coalesce(" + sql + ", 0)"
 	}
 	return expr{sql: sql, typ: agg.typ}

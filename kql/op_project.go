@@ -50,6 +50,7 @@ func (s *selection) addAll(cols []aggColumn) {
 }
 
 func (s *selection) put(col column, e expr) {
+	col.bound = e.bound
 	s.cols = append(s.cols, col)
 	if ref := col.ref(); ref == e.sql {
 		s.list = append(s.list, ref)

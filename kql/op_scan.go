@@ -154,7 +154,7 @@ func (s *scanner) bindStep(k int, st *syntax.ScanStep, env *env) bool {
 			return false
 		}
 		values[at] = s.b.castTo(s.b.scalar(a.X, own), s.r.cols[at].typ, a.X).sql
-		s.set[at] = true
+		s.set[at], s.r.cols[at].bound = true, 0
 	}
 	s.value = append(s.value, values)
 	return true

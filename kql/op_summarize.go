@@ -111,7 +111,11 @@ func (b *binder) aggregateColumns(s *selection, f *function, call *syntax.Call, 
 			name = s.m.next()
 			delete(s.m.taken, name)
 		}
-		s.add(name, expr{sql: aggSQL(col), typ: col.typ})
+		e := expr{sql: aggSQL(col), typ: col.typ}
+		if smallAggregates[f.name] {
+			e.bound = smallBound
+		}
+		s.add(name, e)
 	}
 }
 

@@ -10,7 +10,9 @@ type column struct {
 	name string // KQL name, case-sensitive
 	typ  Type
 	id   string // SQL identifier, unique in its relation without regard to case
-	also string // another name it answers to where no column has that one, or ""
+	// bound is what the absolute value of a long cannot exceed, 0 when unknown.
+	bound int64
+	also  string // another name it answers to where no column has that one, or ""
 }
 
 // ref is the SQL that names the column.
