@@ -88,3 +88,16 @@ func fillSyslog(b *testing.B, db *sql.DB) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkCompile compiles the failed-password query; TestCorpus tells the times of
+// real-world queries.
+func BenchmarkCompile(b *testing.B) {
+	_, cat := openWorkspace(b)
+	b.Run("failed-password", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Compile(failedLogins, cat, Options{Now: testNow}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
