@@ -18,6 +18,9 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 		if v.fn != nil {
 			return b.invoke(v, x, x.Args, c)
 		}
+		if v.pattern != nil {
+			return b.patternCall(v, x, "")
+		}
 		if len(x.Args) == 0 {
 			return *v // f() of a let that is no lambda
 		}

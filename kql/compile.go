@@ -142,7 +142,9 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 			b.declare(s, env)
 		case *syntax.SetStmt: // request properties do not change what a query means here
 		case *syntax.PatternStmt:
-			b.errorf(s, "SEM0103", "declare pattern is not supported")
+			if s.Name != nil {
+				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
+			}
 		case *syntax.AliasStmt:
 			b.errorf(s, "SEM0104", "alias database is not supported: a workspace is one database")
 		case *syntax.RestrictStmt:

@@ -113,3 +113,17 @@ func plain(x syntax.Expr) string {
 	}
 	return ""
 }
+
+// narrow makes a row of every cell.
+func (b *binder) narrow(r *relation) *relation {
+	cols := newColumns(Column{"Row", Long}, Column{"Column", String}, Column{"Value", String})
+	if len(r.cols) == 0 {
+		return b.empty(cols)
+	}
+	var cells []string
+	for _, col := range r.cols {
+		cells = append(cells, "{k: "+quoteString(col.name)+", v: "+asText(expr{sql: col.ref(), typ: col.typ}).sql+"}")
+	}
+	rows := b.emit(`SELECT row_number() OVER () - 1 AS "$n", unnest([`+strings.Join(cells, ", ")+`]) AS "$c" FROM `+r.from, false)
+	return b.heavy(`SELECT "$n" AS "Row", "$c".k AS "Column", "$c".v AS "Value" FROM `+rows, cols)
+}

@@ -36,6 +36,8 @@ type value struct {
 	rel    *relation
 	fn     *syntax.Lambda
 	env    *env // the scope fn was written in
+	// pattern, when set, is a declared pattern; none of the above is.
+	pattern *syntax.PatternStmt
 	busy   bool // fn is being expanded: calls of itself are refused
 	name   string
 }
