@@ -177,6 +177,7 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 		b.report(n.Span(), "SEM0024", hint, "cannot compute "+l.typ.String()+" "+sign+" "+r.typ.String())
 		return unknown()
 	}
+	bound := boundOf(op, l, r)
 	if out.typ == Long && numeric(l.typ) && numeric(r.typ) {
 		l, r = widenIf(l, Long), widenIf(r, Long)
 	}
@@ -197,8 +198,11 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	case op == syntax.MOD && whole:
 		// The remainder is never negative.
 		out.sql = "((" + l.sql + " % " + r.sql + " + abs(" + r.sql + ")) % abs(" + r.sql + "))"
+	case out.typ == Long && bound == 0:
+		out.sql = wrapping(l, r, sign)
 	default:
 		out.sql = "(" + l.sql + " " + sign + " " + r.sql + ")"
+		out.bound = bound
 	}
 	out.lit = fold(op, out.typ, l, r)
 	if v, ok := out.lit.(int64); ok {
@@ -288,7 +292,7 @@ func fold(op syntax.Kind, t Type, l, r expr) any {
 		return nil
 	}
 	const safe = 1 << 62
-	if x > safe || x < -safe || y > safe || y < -safe {
+	if t != Long && (x > safe || x < -safe || y > safe || y < -safe) {
 		return nil
 	}
 	switch op {
@@ -297,11 +301,11 @@ func fold(op syntax.Kind, t Type, l, r expr) any {
 	case syntax.SUB:
 		return x - y
 	case syntax.MUL:
-		if x == 0 || (x*y)/x == y {
+		if t == Long || x == 0 || (x*y)/x == y {
 			return x * y
 		}
 	case syntax.DIV:
-		if y != 0 && t == Long {
+		if y != 0 && y != -1 && t == Long {
 			return x / y
 		}
 	}

@@ -18,6 +18,9 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 		if v.fn != nil {
 			return b.invoke(v, x, x.Args, c)
 		}
+		if v.pattern != nil {
+			return b.patternCall(v, x, "")
+		}
 		if len(x.Args) == 0 {
 			return *v // f() of a let that is no lambda
 		}
@@ -76,6 +79,9 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 		}
 	}
 	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
+	if smallResults[f.name] && e.typ == Long {
+		e.bound = smallBound
+	}
 	if err != nil {
 		b.report(x.Span(), "SEM0003", "", err.Error())
 		return unknown()
@@ -149,6 +155,8 @@ func (b *binder) special(x *syntax.Call, c *ctx) (value, bool) {
 		return b.ingestionTime(x, c), true
 	case "pack_all":
 		return b.packAll(x, c), true
+	case "column_names_of":
+		return b.columnNamesOf(x, c), true
 	case "__noop", "assert":
 		return value{}, false
 	case "database", "workspace", "cluster", "app", "resource", "adx", "arg":
@@ -248,6 +256,25 @@ func (b *binder) ingestionTime(x *syntax.Call, c *ctx) value {
 	return scalarValue(expr{sql: c.qual + quoteIdent(IngestionTime), typ: DateTime})
 }
 
+// columnNamesOf binds column_names_of(T): a constant array of names.
+func (b *binder) columnNamesOf(x *syntax.Call, c *ctx) value {
+	if len(x.Args) != 1 {
+		b.errorf(x, "SEM0003", "column_names_of() takes 1 argument, not %d", len(x.Args))
+		return value{}
+	}
+	r := b.tabular(x.Args[0], c.env)
+	if r == nil {
+		return value{}
+	}
+	names := make([]any, len(r.cols))
+	for i, col := range r.cols {
+		names[i] = col.name
+	}
+	e := dynLit(string(appendJSONValue(nil, names)))
+	e.lit = names
+	return scalarValue(e)
+}
+
 // packAll binds pack_all([ignore_nulls]).
 func (b *binder) packAll(x *syntax.Call, c *ctx) value {
 	skip := false
@@ -299,6 +326,11 @@ func (b *binder) external(name string, n syntax.Node, args []syntax.Expr, c *ctx
 			}
 		}
 	}
+	return b.defined(name, consts, n, func(fn *value) value { return b.invoke(fn, n, args, c) })
+}
+
+// defined binds the workspace's definition of name; a lambda goes to call.
+func (b *binder) defined(name string, consts []string, n syntax.Node, call func(fn *value) value) (value, bool) {
 	def, ok := b.opt.Functions.Function(name, consts)
 	if !ok {
 		return value{}, false
@@ -317,5 +349,5 @@ func (b *binder) external(name string, n syntax.Node, args []syntax.Expr, c *ctx
 		v := b.any(let.Value, &ctx{env: newEnv(nil)})
 		return v, true
 	}
-	return b.invoke(&value{fn: fn, env: newEnv(nil), name: name}, n, args, c), true
+	return call(&value{fn: fn, env: newEnv(nil), name: name}), true
 }

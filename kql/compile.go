@@ -25,6 +25,11 @@ type Options struct {
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
+	// External, when not nil, answers externaldata: it returns the name of a table
+	// in the database that holds what lies at the locations, with columns of the
+	// order and types asked for; "" stands for no rows. It must allow only
+	// locations that were configured, and explain an error to who wrote the query.
+	External func(ExternalData) (table string, err error)
 }
 
 // Functions finds the definitions of functions that are neither KQL's nor the
@@ -137,7 +142,9 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 			b.declare(s, env)
 		case *syntax.SetStmt: // request properties do not change what a query means here
 		case *syntax.PatternStmt:
-			b.errorf(s, "SEM0103", "declare pattern is not supported")
+			if s.Name != nil {
+				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
+			}
 		case *syntax.AliasStmt:
 			b.errorf(s, "SEM0104", "alias database is not supported: a workspace is one database")
 		case *syntax.RestrictStmt:

@@ -191,7 +191,10 @@ func TestOpenBag(t *testing.T) {
 	if err := db.QueryRow(q.SQL).Scan(&computer, &first, &os); err != nil || computer != "web1" || first != "10.0.0.1" || os != "let" {
 		t.Errorf("got %q, %q, %q, %v", computer, first, os, err)
 	}
-	if _, err := Compile("Heartbeat | evaluate pivot(Computer)", cat, Options{}); err == nil || !strings.Contains(err.Error(), "schema") {
-		t.Errorf("pivot without a way to ask the data: %v", err)
+	q = compileFor(t, cat, `Heartbeat | evaluate pivot(Computer, max(TimeGenerated), Version) | where Version == 3 | project at = todatetime(web1), none = tostring(web3)`, Options{})
+	var at int64
+	var none string
+	if err := db.QueryRow(q.SQL).Scan(&at, &none); err != nil || FormatDateTime(at) != "2024-01-01T00:00:00Z" || none != "" {
+		t.Errorf("pivot without a way to ask the data: %s, %q, %v", FormatDateTime(at), none, err)
 	}
 }

@@ -98,8 +98,7 @@ func (b *binder) any(x syntax.Expr, c *ctx) value {
 	case *syntax.DataTable:
 		return value{rel: b.dataTable(x, c.env)}
 	case *syntax.ExternalData:
-		b.errorf(x, "SEM0107", "externaldata is refused: a query reads only the workspace's tables, nothing from the network; import the data as a table or watchlist")
-		return value{rel: b.empty(b.schema(x.Schema))}
+		return value{rel: b.externalData(x, c.env)}
 	case *syntax.Lambda:
 		return value{fn: x, env: c.env}
 	case *syntax.Bad:
@@ -152,13 +151,16 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 	col, ok := find(c.cols, n.Text)
 	if !ok {
+		if n.Text == "_TimeReceived" && c.src != nil && c.src.hidden { // when the workspace got the row
+			return expr{sql: c.qual + quoteIdent(IngestionTime), typ: DateTime}, true
+		}
 		return b.openRef(n, c)
 	}
 	if c.aggs && !c.inAgg {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
-	return expr{sql: c.qual + col.ref(), typ: col.typ}, true
+	return expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound}, true
 }
 
 // openRef looks a name up in the open bag of the input, if it has one and no

@@ -13,6 +13,7 @@ type expr struct {
 	dyn Type // for Dynamic, the element type when known from the value's making, else Unknown
 
 	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
+	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
 }
 

@@ -111,7 +111,10 @@ func lowerExtractAll(c *call) (string, error) {
 		return "", err
 	}
 	if n < 0 {
-		return "", errors.New("extract_all(): argument 1, the regular expression, must be a constant")
+		if len(c.args) < 3 {
+			return "", errors.New("extract_all(): argument 1, the regular expression, must be a constant, or argument 2 must say which of its groups to take")
+		}
+		n = 9 // known at run time
 	}
 	text := c.args[len(c.args)-1]
 	var groups []int

@@ -93,7 +93,7 @@ var nameRules = map[string]nameRule{
 	"tobool": nameOfOnly, "toboolean": nameOfOnly, "todatetime": nameOfOnly, "totimespan": nameOfOnly, "todecimal": nameOfOnly,
 	"toguid": nameOfOnly, "todynamic": nameOfOnly, "parse_json": nameOfOnly, "toobject": nameOfOnly, "parsejson": nameOfOnly,
 	"bin": nameOfFirst, "startofday": nameOfFirst, "endofday": nameOfFirst, "floor": nameOfFirst, "bin_at": nameOfFirst,
-	"strlen": nameWithOnly, "column_ifexists": nameOfValue, "columnifexists": nameOfValue,
+	"strlen": nameWithOnly, "percentile_tdigest": nameWithFirst, "column_ifexists": nameOfValue, "columnifexists": nameOfValue,
 }
 
 // namer gives the columns of a projection their names: explicit ones as they

@@ -23,8 +23,14 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.activityCounts(op, r, c)
 	case "ipv4_lookup", "ipv6_lookup":
 		return b.ipLookup(op, r, c)
+	case "dcount_intersect":
+		return b.dcountIntersect(op, r, c)
+	case "rows_near":
+		return b.rowsNear(op, r, c)
+	case "rolling_percentile":
+		return b.rollingPercentile(op, r, c)
 	default:
-		b.errorf(op.Call.Func, "SEM0064", "the plugin %s is not supported: there are bag_unpack, pivot, narrow, activity_counts_metrics, ipv4_lookup and ipv6_lookup", name)
+		b.errorf(op.Call.Func, "SEM0064", "the plugin %s is not supported: there are bag_unpack, pivot, narrow, activity_counts_metrics, dcount_intersect, ipv4_lookup, ipv6_lookup, rolling_percentile and rows_near", name)
 	}
 	return nil
 }
@@ -264,26 +270,34 @@ func (b *binder) pivot(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
 				declared.add(t.Name.Text, e)
 			}
 		}
-		return b.pivoted(declared, s.cols, cells)
+		return b.pivoted(declared, s.cols, cells, "")
 	}
 	values, ok := b.probe(op, `SELECT DISTINCT "$p" FROM `+cells+" ORDER BY 1 LIMIT 1000")
 	if !ok {
-		if !failed(b.diags) {
-			b.report(op.Call.Span(), "SEM0067", "give it a schema: evaluate pivot(…) : (Column:type, …)", "the columns of pivot depend on the data, which cannot be asked here")
+		if failed(b.diags) {
+			return nil
 		}
-		return nil
+		// As with bag_unpack: the cells stay at hand, and a name that is no column
+		// is looked up in them.
+		id := idsOf(out.cols).add("$open")
+		r := b.pivoted(out, s.cols, cells, `, json_group_object("$p", `+toDynamic(expr{sql: `"$a"`, typ: agg.typ}).sql+`) AS `+quoteIdent(id))
+		r.open = &openBag{id: id}
+		return r
 	}
 	for _, v := range values {
 		out.add(v, pivotCell(agg, v))
 	}
-	return b.pivoted(out, s.cols, cells)
+	return b.pivoted(out, s.cols, cells, "")
 }
 
-func (b *binder) pivoted(out *selection, keys []column, cells string) *relation {
+func (b *binder) pivoted(out *selection, keys []column, cells, more string) *relation {
 	if len(out.list) == 0 {
-		return b.empty(nil)
+		if more == "" {
+			return b.empty(nil)
+		}
+		more = `NULL AS "$none"` + more
 	}
-	sql := "SELECT " + out.sql() + " FROM " + cells
+	sql := "SELECT " + out.sql() + more + " FROM " + cells
 	if len(keys) > 0 {
 		sql += " GROUP BY " + refs(keys)
 	}
@@ -297,24 +311,10 @@ func pivotCell(agg expr, v string) expr {
 	switch {
 	case agg.typ == String:
 		sql = "coalesce(" + sql + ", '')"
-	case strings.HasPrefix(agg.sql, "count"), strings.HasPrefix(agg.sql, "coalesce(sum"):
+	case strings.HasPrefix(agg.sql, "count"), strings.HasPrefix(agg.sql, "coalesce(") && strings.Contains(agg.sql, "sum("):
 		sql = "coalesce(" + sql + ", 0)"
 	}
 	return expr{sql: sql, typ: agg.typ}
-}
-
-// narrow makes a row of every cell.
-func (b *binder) narrow(r *relation) *relation {
-	cols := newColumns(Column{"Row", Long}, Column{"Column", String}, Column{"Value", String})
-	if len(r.cols) == 0 {
-		return b.empty(cols)
-	}
-	var cells []string
-	for _, col := range r.cols {
-		cells = append(cells, "{k: "+quoteString(col.name)+", v: "+asText(expr{sql: col.ref(), typ: col.typ}).sql+"}")
-	}
-	rows := b.emit(`SELECT row_number() OVER () - 1 AS "$n", unnest([`+strings.Join(cells, ", ")+`]) AS "$c" FROM `+r.from, false)
-	return b.heavy(`SELECT "$n" AS "Row", "$c".k AS "Column", "$c".v AS "Value" FROM `+rows, cols)
 }
 
 // activityCounts counts, for every window of time, the rows and the ids in it,
@@ -348,7 +348,7 @@ func (b *binder) activityCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *rel
 	u := idsOf(out)
 	var sums []string
 	for i, name := range []string{"count", "dcount", "new_dcount", "aggregated_dcount"} {
-		col := column{name, Long, u.add(name)}
+		col := column{name: name, typ: Long, id: u.add(name)}
 		out = append(out, col)
 		sums = append(sums, []string{"count(*)", `count(DISTINCT "$id")`, `count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")",
 			`(sum(count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")) OVER (" + part + "ORDER BY " + t + "))::BIGINT"}[i]+" AS "+col.ref())

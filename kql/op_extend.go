@@ -82,12 +82,12 @@ func (b *binder) assign(r *relation, set []assignment) *relation {
 		found := false
 		for j := range cols[:len(r.cols)] {
 			if cols[j].name == a.name {
-				cols[j].typ, found = a.e.typ, true
+				cols[j].typ, cols[j].bound, found = a.e.typ, a.e.bound, true
 				replace = append(replace, a.e.sql+" AS "+cols[j].ref())
 			}
 		}
 		if !found {
-			col := column{a.name, a.e.typ, u.add(a.name)}
+			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound}
 			cols = append(cols, col)
 			add = append(add, a.e.sql+" AS "+col.ref())
 		}

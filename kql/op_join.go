@@ -206,6 +206,7 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 		}
 		s.add(c.name, expr{sql: fill("r."+c.ref(), c.typ, k.fillR), typ: c.typ})
 	}
+	alsoJoined(s.cols, l.cols, r.cols)
 	hidden := ""
 	if l.hidden {
 		hidden = ", l." + quoteIdent(IngestionTime)
@@ -213,6 +214,22 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 	out := b.heavy("SELECT "+s.sql()+hidden+" FROM "+lfrom+" l "+k.sql+" "+r.from+" r ON "+cond, s.cols)
 	out.hidden = l.hidden
 	return out
+}
+
+// alsoJoined carries the other names of columns over a join; the right one gets
+// a number where both sides have it.
+func alsoJoined(out, l, r []column) {
+	for i, c := range l {
+		out[i].also = c.also
+	}
+	for i, j := len(out)-1, len(r)-1; i >= len(l) && j >= 0; j-- {
+		if out[i].name == r[j].name || strings.HasPrefix(out[i].name, r[j].name) {
+			if also := r[j].also; also != "" {
+				out[i].also = uniqueName(also, func(s string) bool { _, ok := find(out, s); return ok })
+			}
+			i--
+		}
+	}
 }
 
 // heavyLike emits a step over r that keeps its columns but is worth keeping.

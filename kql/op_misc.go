@@ -63,6 +63,15 @@ func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
 		return nil
 	}
 	v, ok := c.env.lookup(call.Func.Text)
+	if !ok && b.opt.Functions != nil {
+		// The service's own functions take columns of the input: FileProfile(SHA1).
+		out, ok := b.defined(call.Func.Text, make([]string, len(call.Args)), op, func(fn *value) value {
+			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols})
+		})
+		if ok {
+			return out.rel
+		}
+	}
 	if !ok || v.fn == nil {
 		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconvQuote(call.Func.Text))
 		return nil

@@ -39,6 +39,7 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 		} else {
 			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
 		}
+		s.cols[len(s.cols)-1].also = col.also
 	}
 	for _, col := range sub.cols {
 		if _, ok := find(r.cols, col.name); !ok {
@@ -59,7 +60,10 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 
 // partition runs a subquery over the rows of each value of By by themselves.
 func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
-	if op.Query != nil || len(op.Ops) == 0 {
+	if op.Query != nil {
+		return b.partitionQuery(op, r, c)
+	}
+	if len(op.Ops) == 0 {
 		b.errorf(op, "SEM0060", "partition needs a subquery in parentheses: partition by %s (…)", "Column")
 		return nil
 	}
@@ -79,12 +83,60 @@ func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relatio
 	return b.heavy("SELECT "+refs(sub.cols)+" FROM "+sub.from, sub.cols)
 }
 
+// maxPartitions is how many values partition by x {…} may have (the page
+// "partition operator", legacy strategy).
+const maxPartitions = 64
+
+// partitionQuery runs a query with a source of its own for each value of By,
+// which stands in it as a constant. The values are asked for: without a way to
+// ask, only the columns are right.
+func (b *binder) partitionQuery(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
+	e := b.scalar(op.By, c)
+	name := resultName(op.By)
+	if e.typ == Unknown || e.typ == Dynamic {
+		b.errorf(op.By, "SEM0060", "partition by x {…} needs a column of a simple type")
+		return nil
+	}
+	keys, ok := b.probe(op.By, "SELECT DISTINCT ("+e.sql+")::VARCHAR AS k FROM "+r.from+" WHERE k IS NOT NULL ORDER BY 1 LIMIT "+formatInt(maxPartitions+1))
+	if len(keys) > maxPartitions {
+		b.errorf(op.By, "SEM0060", "partition by x {…} works on at most %d values: put a subquery in parentheses", maxPartitions)
+		return nil
+	}
+	values := make([]expr, len(keys))
+	for i, k := range keys {
+		values[i] = strLit(k)
+		if e.typ != String {
+			values[i] = expr{sql: quoteString(k) + "::" + e.typ.SQL(), typ: e.typ}
+		}
+	}
+	if !ok || len(values) == 0 {
+		values = []expr{nullLit(e.typ)}
+	}
+	var list []source
+	for i := range values {
+		env := newEnv(c.env)
+		env.vars[name] = &value{scalar: &values[i], name: name}
+		sub := b.tabular(op.Query, env)
+		if sub == nil {
+			return nil
+		}
+		if !ok || len(keys) == 0 {
+			sub = b.heavy("SELECT * FROM "+sub.from+" LIMIT 0", sub.cols)
+		}
+		list = append(list, source{rel: sub})
+	}
+	if len(list) == 1 {
+		return list[0].rel
+	}
+	return b.unite(list, false, "")
+}
+
 // partWise reports whether op can work part by part.
 func partWise(op syntax.Op) bool {
 	switch op.(type) {
 	case *syntax.WhereOp, *syntax.ExtendOp, *syntax.SerializeOp, *syntax.ProjectOp, *syntax.SortOp, *syntax.TakeOp, *syntax.TopOp,
 		*syntax.DistinctOp, *syntax.SummarizeOp, *syntax.CountOp, *syntax.MvExpandOp, *syntax.MvApplyOp, *syntax.ParseOp, *syntax.ParseKvOp,
-		*syntax.SampleOp, *syntax.AsOp, *syntax.RenderOp, *syntax.ConsumeOp, *syntax.BadOp, *syntax.UnsupportedOp:
+		*syntax.SampleOp, *syntax.ScanOp, *syntax.AsOp, *syntax.RenderOp, *syntax.ConsumeOp, *syntax.BadOp, *syntax.UnsupportedOp:
 		return true
 	}
 	return false

@@ -14,8 +14,10 @@ func (b *binder) projectOp(op *syntax.ProjectOp, r *relation, c *ctx) *relation 
 		return b.project(op.Cols, r, c)
 	case syntax.ProjectAway:
 		return b.projectAway(op, r)
-	case syntax.ProjectKeep, syntax.ProjectByNames:
+	case syntax.ProjectKeep:
 		return b.projectKeep(op, r)
+	case syntax.ProjectByNames:
+		return b.projectByNames(op, r, c)
 	case syntax.ProjectRename:
 		return b.projectRename(op, r)
 	case syntax.ProjectReorder:
@@ -36,7 +38,7 @@ func newSelection() *selection { return &selection{m: newNamer(), u: ids{}} }
 
 // add appends e under name, made unique.
 func (s *selection) add(name string, e expr) {
-	col := column{s.m.take(name), e.typ, s.u.add(name)}
+	col := column{name: s.m.take(name), typ: e.typ, id: s.u.add(name)}
 	s.put(col, e)
 }
 
@@ -48,6 +50,7 @@ func (s *selection) addAll(cols []aggColumn) {
 }
 
 func (s *selection) put(col column, e expr) {
+	col.bound = e.bound
 	s.cols = append(s.cols, col)
 	if ref := col.ref(); ref == e.sql {
 		s.list = append(s.list, ref)
@@ -59,7 +62,7 @@ func (s *selection) put(col column, e expr) {
 // auto appends e under the name that x implies.
 func (s *selection) auto(x syntax.Expr, e expr) {
 	name := s.m.auto(x)
-	s.put(column{name, e.typ, s.u.add(name)}, e)
+	s.put(column{name: name, typ: e.typ, id: s.u.add(name)}, e)
 }
 
 func (s *selection) sql() string { return strings.Join(s.list, ", ") }
@@ -190,6 +193,66 @@ func (b *binder) projectKeep(op *syntax.ProjectOp, r *relation) *relation {
 		}
 	}
 	return b.keep(r, cols)
+}
+
+// projectByNames keeps columns in the order given: names, wildcards, and
+// constants that hold names, of which those that are no columns are passed over.
+func (b *binder) projectByNames(op *syntax.ProjectOp, r *relation, c *ctx) *relation {
+	var cols []column
+	done := map[string]bool{}
+	for _, x := range op.Cols {
+		var got []column
+		switch n, isName := x.(*syntax.Name); {
+		case isName && !isLet(c.env, n.Text), isWildcard(x):
+			got = b.chosen(x, r)
+		default:
+			for _, name := range b.nameList(x, c) {
+				for _, col := range r.cols {
+					if matchWildcard(name, col.name) {
+						got = append(got, col)
+					}
+				}
+			}
+		}
+		for _, col := range got {
+			if !done[col.name] {
+				done[col.name] = true
+				cols = append(cols, col)
+			}
+		}
+	}
+	return b.keep(r, cols)
+}
+
+func isWildcard(x syntax.Expr) bool {
+	_, ok := x.(*syntax.Wildcard)
+	return ok
+}
+
+func isLet(e *env, name string) bool {
+	v, ok := e.lookup(name)
+	return ok && v.scalar != nil
+}
+
+// nameList is a string constant, or an array of them.
+func (b *binder) nameList(x syntax.Expr, c *ctx) []string {
+	e := b.scalar(x, &ctx{env: c.env})
+	switch v := e.lit.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, s := range v {
+			if s, ok := s.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	if e.typ != Unknown {
+		b.errorf(x, "SEM0045", "a column's name, a wildcard, or a constant with names is needed here")
+	}
+	return nil
 }
 
 // projectRename renames columns in their places; nothing is computed.

@@ -55,6 +55,15 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 // groupKey adds one key of by to s.
 func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
 	from := len(s.cols)
+	if n, ok := x.(*syntax.Name); ok {
+		if _, ok := find(c.cols, n.Text); !ok {
+			// What a bag holds under a name may be any type: a column would have it.
+			if e, ok := b.openRef(n, c); ok {
+				s.add(n.Text, asText(e))
+				return
+			}
+		}
+	}
 	b.projected(s, x, c)
 	for _, col := range s.cols[from:] {
 		if col.typ == Dynamic {
@@ -102,7 +111,11 @@ func (b *binder) aggregateColumns(s *selection, f *function, call *syntax.Call, 
 			name = s.m.next()
 			delete(s.m.taken, name)
 		}
-		s.add(name, expr{sql: aggSQL(col), typ: col.typ})
+		e := expr{sql: aggSQL(col), typ: col.typ}
+		if smallAggregates[f.name] {
+			e.bound = smallBound
+		}
+		s.add(name, e)
 	}
 }
 

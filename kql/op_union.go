@@ -104,6 +104,7 @@ type unionColumns struct {
 	order []string          // names as they first occur
 	types map[string][]Type // of each name, as they first occur
 	count map[string]int    // how many tables have the name
+	also  map[string]string // the other name it answers to
 	// settled names are one column, of the first type: Microsoft's binder keeps
 	// one where the first two tables that have the name agree; what other tables
 	// hold is converted.
@@ -120,6 +121,9 @@ type unionKey struct {
 // see counts the columns of one table.
 func (u *unionColumns) see(cols []column) {
 	for _, c := range cols {
+		if c.also != "" {
+			u.also[c.name] = c.also
+		}
 		k := u.types[c.name]
 		if k == nil {
 			u.order = append(u.order, c.name)
@@ -158,7 +162,7 @@ func (u *unionColumns) layout(inner bool, n int) {
 			as = uniqueName(as, func(s string) bool { return taken[s] || s != name && kept[s] })
 			taken[as] = true
 			u.slots[unionKey{name, t}] = len(u.cols)
-			u.cols = append(u.cols, column{as, t, used.add(as)})
+			u.cols = append(u.cols, column{name: as, typ: t, id: used.add(as), also: u.also[as]})
 		}
 	}
 }
@@ -175,7 +179,7 @@ func (u *unionColumns) slot(c column) (int, bool) {
 // unite emits the union of list. Columns of one name and type are one column;
 // of one name and several types, one for each type: x_long, x_string.
 func (b *binder) unite(list []source, inner bool, with string) *relation {
-	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, settled: map[string]bool{}, slots: map[unionKey]int{}}
+	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, settled: map[string]bool{}, slots: map[unionKey]int{}}
 	if with != "" {
 		u.cols = newColumns(Column{with, String})
 	}

@@ -4,7 +4,11 @@ import "picket/kql/syntax"
 
 // where keeps the rows for which the condition is true.
 func (b *binder) where(op *syntax.WhereOp, r *relation, c *ctx) *relation {
-	p := b.pred(starPred(op.Pred, r.cols), c)
+	pred := op.Pred
+	if n, ok := pred.(*syntax.NamedExpr); ok {
+		pred = n.X // the name means nothing
+	}
+	p := b.pred(starPred(pred, r.cols), c)
 	return b.step(r, "SELECT * FROM "+r.from+filter(p), r.cols)
 }
 

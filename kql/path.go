@@ -12,6 +12,13 @@ func (b *binder) path(p *syntax.Path, c *ctx) value {
 	if r, ok := b.qualified(p, c); ok {
 		return r
 	}
+	if call, ok := p.X.(*syntax.Call); ok && call.Func != nil {
+		if v, ok := c.env.lookup(call.Func.Text); ok && v.pattern != nil {
+			if n, ok := p.Name.(*syntax.Name); ok {
+				return b.patternCall(v, call, n.Text)
+			}
+		}
+	}
 	if x, ok := p.X.(*syntax.Name); ok && (x.Text == "$left" || x.Text == "$right") {
 		e := b.side(x, p, c)
 		return value{scalar: &e}
@@ -20,6 +27,11 @@ func (b *binder) path(p *syntax.Path, c *ctx) value {
 	if !ok {
 		b.errorf(p, "SEM0017", "a member's name must follow the dot")
 		return value{}
+	}
+	if x, ok := p.X.(*syntax.Name); ok && c.steps != nil {
+		if e, ok := c.steps(x, n); ok {
+			return value{scalar: &e}
+		}
 	}
 	e := b.member(b.scalar(p.X, c), n.Text, p)
 	return value{scalar: &e}

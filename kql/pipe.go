@@ -113,6 +113,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.evaluate(op, r, c)
 	case *syntax.InvokeOp:
 		return b.invokeOp(op, r, c)
+	case *syntax.ScanOp:
+		return b.scan(op, r, c)
 	case *syntax.BadOp:
 		return r // the parser told
 	case *syntax.UnsupportedOp:
@@ -180,6 +182,7 @@ func (b *binder) table(name string) (*relation, bool) {
 		return nil, false
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
+	answerTimestamp(t.Name, r.cols)
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {

@@ -10,6 +10,9 @@ type column struct {
 	name string // KQL name, case-sensitive
 	typ  Type
 	id   string // SQL identifier, unique in its relation without regard to case
+	// bound is what the absolute value of a long cannot exceed, 0 when unknown.
+	bound int64
+	also  string // another name it answers to where no column has that one, or ""
 }
 
 // ref is the SQL that names the column.
@@ -37,7 +40,31 @@ func find(cols []column, name string) (column, bool) {
 			return c, true
 		}
 	}
+	for _, c := range cols {
+		if c.also == name && name != "" {
+			return c, true
+		}
+	}
 	return column{}, false
+}
+
+// defenderTables begin the names of the tables that Microsoft Defender XDR
+// streams to a workspace. Its own queries call their TimeGenerated Timestamp.
+var defenderTables = [...]string{"Device", "Email", "Identity", "CloudAppEvents", "CloudAuditEvents", "CloudProcessEvents", "CloudStorageAggregatedEvents",
+	"AlertInfo", "AlertEvidence", "UrlClickEvents", "BehaviorInfo", "BehaviorEntities", "OAuthAppInfo", "Message", "FileMaliciousContentInfo", "CampaignInfo"}
+
+// answerTimestamp makes TimeGenerated answer to Timestamp in Defender's tables.
+func answerTimestamp(table string, cols []column) {
+	for _, p := range defenderTables {
+		if strings.HasPrefix(table, p) {
+			for i := range cols {
+				if cols[i].name == "TimeGenerated" && cols[i].typ == DateTime {
+					cols[i].also = "Timestamp"
+				}
+			}
+			return
+		}
+	}
 }
 
 // with returns the relation that a row-wise operator makes of r: same hidden

@@ -36,8 +36,10 @@ type value struct {
 	rel    *relation
 	fn     *syntax.Lambda
 	env    *env // the scope fn was written in
-	busy   bool // fn is being expanded: calls of itself are refused
-	name   string
+	// pattern, when set, is a declared pattern; none of the above is.
+	pattern *syntax.PatternStmt
+	busy    bool // fn is being expanded: calls of itself are refused
+	name    string
 }
 
 // ctx is the place an expression stands in.
@@ -49,6 +51,8 @@ type ctx struct {
 	left, right []column  // $left and $right in join conditions
 	aggs        bool      // aggregates may be called
 	inAgg       bool      // inside an aggregate's arguments: columns may be named
+	// steps, within scan, answers for step.Column; ok is false where x is no step.
+	steps func(x, col *syntax.Name) (e expr, ok bool)
 }
 
 // row returns the context for expressions over r's rows.

@@ -51,7 +51,7 @@ func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
 	l, r = asText(l), asText(r)
 	out := expr{typ: Bool, window: l.window || r.window}
 	if op.fn != "" {
-		if !op.cs {
+		if !op.cs && !caseless(r) {
 			l, r = lowered(l), lowered(r)
 		}
 		if op.fn == "=" {
@@ -78,7 +78,7 @@ const (
 // has lowers a term operator. A substring search goes before the regular
 // expression: it is many times cheaper and rules out almost every row.
 func (o strOp) has(l, r expr) string {
-	if !o.cs {
+	if !o.cs && !caseless(r) {
 		l, r = lowered(l), lowered(r)
 	}
 	s, ok := r.lit.(string)
@@ -89,6 +89,14 @@ func (o strOp) has(l, r expr) string {
 		return "true"
 	}
 	return "(contains(" + l.sql + ", " + r.sql + ") AND regexp_matches(" + l.sql + ", " + quoteString(o.pattern(s)) + "))"
+}
+
+// caseless reports whether e is a constant without letters, such as an IPv4
+// address: then the text need not be brought to lower case, which is most of
+// the cost of a search. Nothing outside of ASCII folds to such characters.
+func caseless(e expr) bool {
+	s, ok := e.lit.(string)
+	return ok && e.typ == String && strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || unicode.IsLetter(r) }) < 0
 }
 
 // pattern is the regular expression for a constant operand.
@@ -120,9 +128,12 @@ func (o strOp) hasValue(text, term string) string {
 
 // hasAny lowers has_any or has_all over constant terms.
 func hasConst(l expr, terms []string, all bool) string {
-	l = lowered(l)
 	parts := make([]string, 0, len(terms))
 	op := strOp{before: true, after: true}
+	op.cs = true // the text is brought to lower case here, if it must be, and the terms below
+	if !caseless(strLit(strings.Join(terms, ""))) {
+		l = lowered(l)
+	}
 	for _, t := range terms {
 		if all || len(terms) <= 4 {
 			parts = append(parts, op.has(l, strLit(strings.ToLower(t))))

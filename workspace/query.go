@@ -35,11 +35,37 @@ func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, er
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
 	}
+	if o.Probe == nil {
+		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, sql) }
+	}
 	q, err := kql.Compile(src, db, o)
 	if err != nil {
 		return nil, err
 	}
 	return db.Run(ctx, q)
+}
+
+// probe runs SQL that kql.Compile asks for and returns its first column.
+func (db *DB) probe(ctx context.Context, sql string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
+	defer cancel()
+	rows, err := db.pool.QueryContext(ctx, sql)
+	if err != nil {
+		return nil, db.runError(ctx, err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("read result: %w", err)
+		}
+		out = append(out, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, db.runError(ctx, err)
+	}
+	return out, nil
 }
 
 // Run runs a compiled query.

@@ -178,9 +178,13 @@ func header(columns []kql.Column) ([]byte, error) {
 	return append([]byte(`{"columns":`), head...), err
 }
 
-// compile answers with the columns a query would have.
+// compile answers with the columns a query would have. Nothing is run, so what
+// the service would add is taken for empty: its functions and external data.
 func compile(ws *workspace.DB, src string) ([]byte, error) {
-	q, err := kql.Compile(src, ws, kql.Options{Now: kql.TicksOf(time.Now())})
+	q, err := kql.Compile(src, ws, kql.Options{
+		Now: kql.TicksOf(time.Now()), Functions: kql.ServiceFunctions{},
+		External: func(kql.ExternalData) (string, error) { return "", nil },
+	})
 	if err != nil {
 		return nil, pointed(err, src)
 	}

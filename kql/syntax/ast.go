@@ -51,10 +51,22 @@ type DeclareStmt struct {
 	Params []*Param
 }
 
-// PatternStmt is declare pattern …; it is kept as text.
+// PatternStmt is declare pattern Name = (params)[path] { rules }. It prints as
+// it was written. Without rules it only announces the name.
 type PatternStmt struct {
 	pos
-	Text string
+	Text   string
+	Name   *Name
+	Params []*Param
+	Rules  []*PatternRule
+}
+
+// PatternRule is one rule of a pattern: (args).[path] = { body }.
+type PatternRule struct {
+	pos
+	Args []Expr
+	Path Expr // nil when the pattern has no path
+	Body []Stmt
 }
 
 // AliasStmt is alias database Name = Value.

@@ -143,8 +143,15 @@ func (p *parser) hintLen(names []string) int {
 	return 0
 }
 
+// where reads a predicate. To Microsoft's parser it may have a name, so that
+// "where x = true" is the predicate true, named x, and real queries hold it.
+// Before any other value the name is still told as the slip for == that it is.
 func (p *parser) where(start int) Op {
-	x := p.expr()
+	read := (*parser).expr
+	if n := p.nameLen(p.pos); n > 0 && p.kindAt(n) == ASSIGN && (p.wordAt(p.pos+n+1, "true") || p.wordAt(p.pos+n+1, "false")) {
+		read = (*parser).named
+	}
+	x := read(p)
 	return &WhereOp{p.from(start), x}
 }
 

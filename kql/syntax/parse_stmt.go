@@ -124,27 +124,56 @@ func (p *parser) declare(start int) Stmt {
 	return &DeclareStmt{pos: p.from(start)}
 }
 
-// pattern keeps a pattern declaration as text: its rules, in braces, may hold
-// semicolons.
+// pattern reads what stands behind declare.
 func (p *parser) pattern(start int) Stmt {
 	p.next()
-	p.name("a name after 'pattern'")
-	for !p.failed && !p.is(EOF) && !p.is(SEMI) {
-		switch p.kind() {
-		case LPAREN, LBRACKET, LBRACE:
-			if m := int(p.cur().mate); m > p.pos {
-				p.skipTo(m)
-			} else {
-				p.fail(p.span(), CodeBracket, "", "'"+p.text(p.pos)+"' is not closed")
-			}
-		case ILLEGAL:
-			p.illegal()
-		}
-		p.next()
+	s := &PatternStmt{Name: p.name("a name after 'pattern'")}
+	if !p.enter() {
+		s.pos = p.from(start)
+		return s
 	}
-	s := &PatternStmt{pos: p.from(start)}
+	defer p.leave()
+	if p.accept(ASSIGN) {
+		s.Params = p.params()
+		if p.is(LBRACKET) {
+			o := p.openBracket(LBRACKET, "'['")
+			p.param()
+			p.closeBracket(o)
+		}
+		o := p.openBracket(LBRACE, "'{' and the rules of the pattern")
+		for !p.failed && p.is(LPAREN) {
+			s.Rules = append(s.Rules, p.patternRule())
+			if !p.accept(SEMI) {
+				break
+			}
+		}
+		p.closeBracket(o)
+	}
+	s.pos = p.from(start)
 	s.Text = p.src[s.S.Start:s.S.End]
 	return s
+}
+
+// patternRule reads ("a", "b").["path"] = { … }.
+func (p *parser) patternRule() *PatternRule {
+	start := p.start()
+	r := &PatternRule{}
+	o := p.openBracket(LPAREN, "'('")
+	r.Args = p.exprs((*parser).expr)
+	p.closeBracket(o)
+	if p.accept(DOT) {
+		o := p.openBracket(LBRACKET, "'[' and the path of the rule")
+		r.Path = p.expr()
+		p.closeBracket(o)
+	}
+	p.expect(ASSIGN, "'=' and the body of the rule")
+	o = p.openBracket(LBRACE, "'{' and the body of the rule")
+	if !p.failed {
+		r.Body = p.stmts(len(p.open))
+	}
+	p.closeBracket(o)
+	r.pos = p.from(start)
+	return r
 }
 
 func (p *parser) alias(start int) Stmt {

@@ -39,6 +39,10 @@ func (w walker) node(n Node) {
 		w.node(n.Default)
 	case *TopNestedLevel:
 		w.nodes(n.N, n.Of, n.Others, n.By)
+	case *PatternRule:
+		w.nodes(n.Args...)
+		w.node(n.Path)
+		each(w, n.Body)
 	case *ScanStep:
 		opt(w, n.Name)
 		w.node(n.Cond)
@@ -77,6 +81,10 @@ func (w walker) stmt(n Stmt) {
 	case *SetStmt:
 		opt(w, n.Name)
 		w.node(n.Value)
+	case *PatternStmt:
+		opt(w, n.Name)
+		each(w, n.Params)
+		each(w, n.Rules)
 	case *DeclareStmt:
 		each(w, n.Params)
 	case *AliasStmt:

@@ -1,0 +1,73 @@
+package kql
+
+import (
+	"math"
+
+	"picket/kql/syntax"
+)
+
+// KQL's long arithmetic wraps around, as the machine's does; DuckDB's is an error
+// that ends the query. Where the operands cannot be that large nothing is done.
+
+// smallResults are functions whose numbers are small: lengths, counts within one
+// value, parts of a date.
+var smallResults = map[string]bool{
+	"strlen": true, "string_size": true, "array_length": true, "countof": true, "indexof": true, "array_index_of": true,
+	"dayofmonth": true, "dayofyear": true, "getyear": true, "monthofyear": true, "getmonth": true, "hourofday": true, "week_of_year": true,
+	"weekofyear": true, "datetime_part": true, "bag_size": true, "parse_ipv4": true, "sign": true, "row_number": true,
+}
+
+// smallAggregates count rows or values.
+var smallAggregates = map[string]bool{"count": true, "countif": true, "count_distinct": true, "count_distinctif": true, "dcount": true, "dcountif": true}
+
+const smallBound = 1 << 40
+
+// boundOf returns what the absolute value of l op r cannot exceed, or 0 when
+// that may be more than a long holds.
+func boundOf(op syntax.Kind, l, r expr) int64 {
+	x, y := absBound(l), absBound(r)
+	if x == 0 || y == 0 {
+		return 0
+	}
+	switch op {
+	case syntax.ADD, syntax.SUB:
+		if x <= math.MaxInt64-y {
+			return x + y
+		}
+	case syntax.MUL:
+		if x <= math.MaxInt64/y {
+			return x * y
+		}
+	}
+	return 0
+}
+
+// absBound is the bound of one operand, at least 1, or 0 when it has none.
+func absBound(e expr) int64 {
+	switch v, ok := e.lit.(int64); {
+	case ok && v == math.MinInt64:
+		return 0
+	case ok:
+		return max(v, -v, 1)
+	case e.typ == Int:
+		return 1 << 31
+	}
+	return e.bound
+}
+
+// wrapping is l sign r for operands of any size, computed in 128 bits. Of two
+// columns or constants the plain operation is tried first, which costs next to
+// nothing. Not so of larger operands: DuckDB computes what two expressions have
+// in common before either, so also outside of the TRY in which it may fail.
+func wrapping(l, r expr, sign string) string {
+	huge := wrapSQL("(" + l.sql + ")::HUGEINT " + sign + " (" + r.sql + ")::HUGEINT")
+	if !l.simple() || !r.simple() {
+		return huge
+	}
+	return "coalesce(TRY(" + l.sql + " " + sign + " " + r.sql + "), " + huge + ")"
+}
+
+// wrapSQL brings a HUGEINT into the range of a long.
+func wrapSQL(huge string) string {
+	return "((((" + huge + " + 9223372036854775808::HUGEINT) & 18446744073709551615::HUGEINT) - 9223372036854775808::HUGEINT)::BIGINT)"
+}
