@@ -3,6 +3,7 @@ package kql
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -53,7 +54,8 @@ func TestCorpus(t *testing.T) {
 		start := time.Now()
 		_, err := Compile(q.Query, cat, Options{Now: testNow, Functions: ServiceFunctions{}, External: anything})
 		times = append(times, time.Since(start))
-		d, ok := err.(syntax.Diagnostics)
+		var d syntax.Diagnostics
+		ok := errors.As(err, &d)
 		switch {
 		case err == nil:
 			good++

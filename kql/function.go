@@ -132,12 +132,7 @@ func (s *sig) fit(args []expr, exact bool) ([]expr, bool) {
 	}
 	conv := make([]expr, len(args))
 	for i, a := range args {
-		want := Unknown
-		if i < len(s.args) {
-			want = s.args[i]
-		} else {
-			want = s.args[len(s.args)-1]
-		}
+		want := s.args[min(i, len(s.args)-1)]
 		c, ok := convert(a, want, exact)
 		if !ok {
 			return nil, false

@@ -52,7 +52,7 @@ func (b *binder) expandItems(items []*syntax.MvItem, r *relation, c *ctx, index 
 		lists = append(lists, assignment{name, expr{sql: elements(e, asArray), typ: Dynamic}})
 	}
 	// First a column of lists each, so that an expression is computed once.
-	staged := r
+	var staged *relation
 	var refsOf []string
 	{
 		u := idsOf(r.cols)

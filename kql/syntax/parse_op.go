@@ -219,7 +219,7 @@ func (p *parser) direction() OrderDir {
 		return DirNone
 	}
 	name, n := p.opName()
-	dir := DirNone
+	var dir OrderDir
 	switch name {
 	case "asc":
 		dir = Asc
