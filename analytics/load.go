@@ -95,7 +95,8 @@ func LoadDir(fsys fs.FS, dir string, check Check) ([]*Rule, error) {
 			continue
 		}
 		if other, ok := byID[rule.ID]; ok {
-			errs = append(errs, picket.Problems{{File: name, Msg: fmt.Sprintf("id: %s is also the id of %s; expected a GUID of its own", rule.ID, other)}})
+			errs = append(errs, picket.Problems{{File: name, Line: rule.IDLine, Column: 1,
+				Msg: fmt.Sprintf("id: %s is also the id of %s; expected a GUID of its own", rule.ID, other)}})
 			continue
 		}
 		byID[rule.ID] = name
@@ -123,6 +124,7 @@ func (o *object) identity(r *Rule) {
 			o.r.problem(o.values["id"], "id: found %s; expected a GUID such as 1b2e0b1c-95a5-4a0b-8b8c-3a5d8d1f3c11", quote(id))
 		} else {
 			r.ID = u.String()
+			r.IDLine, _ = position(o.values["id"])
 		}
 	}
 	r.Name = strings.TrimSpace(o.text("name", "the name of the rule", true))

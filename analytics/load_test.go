@@ -96,7 +96,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Rule{
-		File: "r.yaml", ID: "7c3b1a52-1d8c-4a55-9f55-0c3a3f0d8a10", Name: "A rule", Description: "What it is for.",
+		File: "r.yaml", ID: "7c3b1a52-1d8c-4a55-9f55-0c3a3f0d8a10", IDLine: 1, Name: "A rule", Description: "What it is for.",
 		Severity: picket.Medium, Version: "1.10", Tactics: []string{"CredentialAccess", "CommandAndControl"},
 		Techniques: []string{"T1110", "T1110.001"}, Query: "Syslog\n| project IP = HostIP, HostName\n", QueryLine: 14,
 		Frequency: 10 * time.Minute, Period: time.Hour, Operator: GreaterThan,
@@ -219,7 +219,7 @@ func TestLoadDir(t *testing.T) {
 	if d := cmp.Diff([]string{"rules/a.yaml", "rules/d.yaml"}, files); d != "" {
 		t.Error(d)
 	}
-	for _, want := range []string{"rules/b.yml:1:1: id: missing", "rules/c.yaml: id: 7c3b1a52-1d8c-4a55-9f55-0c3a3f0d8a10 is also the id of rules/a.yaml"} {
+	for _, want := range []string{"rules/b.yml:1:1: id: missing", "rules/c.yaml:1:1: id: 7c3b1a52-1d8c-4a55-9f55-0c3a3f0d8a10 is also the id of rules/a.yaml"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

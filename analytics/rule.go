@@ -14,6 +14,7 @@ import (
 type Rule struct {
 	File        string // where it was loaded from
 	ID          string // GUID, lower case
+	IDLine      int    // line of File on which ID stands
 	Name        string
 	Description string
 	Severity    picket.Severity

@@ -193,9 +193,15 @@ func (a *App) loadContent() error {
 	a.Playbooks.Set(playbooks...)
 	automation, err := incident.LoadDir(dir, "automation")
 	a.report("automation rule", err)
+	for _, r := range automation {
+		a.remark("automation rule", r.Warnings)
+	}
 	a.Incidents.SetRules(automation)
 	rules, err := analytics.LoadDir(dir, "rules", analytics.Compiles(a.Workspace))
 	a.report("analytics rule", err)
+	for _, r := range rules {
+		a.remark("analytics rule", r.Warnings)
+	}
 	a.rules = rules
 	a.log.Info("content loaded", "rules", len(rules), "automation", len(automation), "playbooks", len(playbooks))
 	return nil
@@ -218,6 +224,14 @@ func (a *App) report(kind string, err error) {
 		for _, p := range problems {
 			a.log.Error(kind+" not loaded", "at", p.Place(), "problem", oneLine(p.Msg))
 		}
+	}
+}
+
+// remark logs what is odd in content files that are loaded all the same: mostly
+// a misspelt name of something optional.
+func (a *App) remark(kind string, warnings picket.Problems) {
+	for _, p := range warnings {
+		a.log.Warn(kind+" loaded, but", "at", p.Place(), "problem", oneLine(p.Msg))
 	}
 }
 

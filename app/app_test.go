@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -148,5 +149,40 @@ func TestBadContentAndLogs(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A name that nothing reads is told, or whoever misspelt one would never know.
+func TestContentWarnings(t *testing.T) {
+	cfg := testConfig(t)
+	if err := installContent(cfg.Data); err != nil {
+		t.Fatal(err)
+	}
+	for name, misspell := range map[string][2]string{
+		"rules/ssh-failed-logins.yaml":         {"tactics:", "tacticts:"},
+		"automation/enrich-new-incidents.json": {`"order"`, `"ordr"`},
+	} {
+		path := filepath.Join(cfg.Data, name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), misspell[0], misspell[1], 1)
+		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil || changed == string(text) {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	var log strings.Builder
+	a, err := New(t.Context(), cfg, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"at=rules/ssh-failed-logins.yaml:", "tacticts", "at=automation/enrich-new-incidents.json:", "ordr", "rules=1 automation=1"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in\n%s", want, &log)
+		}
 	}
 }

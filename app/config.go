@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -125,7 +126,7 @@ func (r configReader) parse() (Config, error) {
 		p := picket.Problem{File: r.file, Msg: "not a valid configuration"}
 		var wrong yaml.Error
 		if errors.As(err, &wrong) {
-			p.Msg = wrong.GetMessage()
+			p.Msg = explain(wrong)
 			if t := wrong.GetToken(); t != nil && t.Position != nil {
 				p.Line, p.Column = t.Position.Line, max(t.Position.Column, 1)
 			}
@@ -151,6 +152,36 @@ func (r configReader) parse() (Config, error) {
 		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
 	}
 	return c, r.checkProwl(c.Prowl)
+}
+
+// explain says what the decoder found wrong in words of the file, not of Go.
+func explain(err yaml.Error) string {
+	switch e := err.(type) {
+	case *yaml.UnknownFieldError:
+		return e.Message + "; want " + fields
+	case *yaml.TypeError:
+		return fmt.Sprintf("found %s; want %s", kind(e.SrcType), kind(e.DstType))
+	}
+	return err.GetMessage()
+}
+
+// fields are all that can be set.
+const fields = "listen, syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd) or parameters"
+
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a mapping (key: value)"
+	case reflect.Pointer:
+		return kind(t.Elem())
+	}
+	return "a number"
 }
 
 func (r configReader) checkProwl(p ProwlConfig) error {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,11 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  api_key: canary\n", "prowl", "url")
 	f("prowl:\n  api_key: [canary]\n", "2:")
 	f("listen: [", "1:")
+	// In words of the file, not of Go.
+	f("listn: x\n", "picket.yaml:1:1", `unknown field "listn"`, "want listen, syslog")
+	f("prowl:\n  key: canary\n", "picket.yaml:2:3", `unknown field "key"`, "api_key_file")
+	f("prowl:\n  url: https://x\n  api_key: [canary]\n", "picket.yaml:3:12: found a list; want text")
+	f("prowl:\n  url: https://x\n  price_usd: canary\n", "picket.yaml:3:14: found text; want a number")
 	// Every mistake has its place.
 	f("own:\n  - 192.0.2.1\n  - 192.0.2.1/99\n", "picket.yaml:3:5", "own[1]", "192.0.2.1/99")
 	f("listen: 127.0.0.1:1\nrule_delay: -5s\n", "picket.yaml:2:13", "rule_delay")
@@ -75,6 +81,33 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  url: https://x\n  api_key: \"canary\n", "picket.yaml:3:")
 	f("prowl: canary\n", "picket.yaml:1:")
 	f("- x\n", "picket.yaml:1:")
+}
+
+// The message about an unknown field names every field there is.
+func TestConfigFields(t *testing.T) {
+	var collect func(reflect.Type) []string
+	collect = func(s reflect.Type) (names []string) {
+		for i := range s.NumField() {
+			f := s.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if name != "" && name != "-" {
+				names = append(names, name)
+			}
+			if f.Type.Kind() == reflect.Struct && f.Type.PkgPath() == s.PkgPath() {
+				names = append(names, collect(f.Type)...)
+			}
+		}
+		return names
+	}
+	all := collect(reflect.TypeFor[configFile]())
+	if len(all) != 12 {
+		t.Errorf("%d fields found: %v", len(all), all)
+	}
+	for _, name := range all {
+		if !strings.Contains(fields, name) {
+			t.Errorf("the message lacks %s", name)
+		}
+	}
 }
 
 func TestAPIKeyFile(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // updated and the conditions hold, the actions are done.
 type Rule struct {
 	File    string // where it was loaded from
+	Line    int    // of File, where it begins
 	ID      string
 	Name    string
 	Order   int // rules with a lower order come first

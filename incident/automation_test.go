@@ -52,7 +52,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("conditions %+v", got.conditions)
 	}
 	got.conditions = nil
-	want := Rule{File: "a.json", ID: "5a0e8c0e-2d0b-4b76-9c3f-7a1f5b8c9d21", Name: "A rule", Order: 7, Enabled: true, Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), When: "Updated",
+	want := Rule{File: "a.json", Line: 1, ID: "5a0e8c0e-2d0b-4b76-9c3f-7a1f5b8c9d21", Name: "A rule", Order: 7, Enabled: true, Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), When: "Updated",
 		Actions: []Action{{Order: 1, Modify: Update{Severity: picket.High, Owner: ptr("ann@example.org"), AddLabels: []string{"seen"}}}, {Order: 2, Playbook: "prowl"}}}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(Rule{})); d != "" {
 		t.Error(d)
@@ -134,7 +134,7 @@ func TestLoadDir(t *testing.T) {
 	}
 	rules, err := LoadDir(fsys, "automation")
 	if len(rules) != 1 || err == nil || !strings.Contains(err.Error(), "automation/b.json:1:2: not valid JSON") ||
-		!strings.Contains(err.Error(), "automation/c.json: name: 5a0e8c0e-2d0b-4b76-9c3f-7a1f5b8c9d21 is also the name of a rule of automation/a.json") {
+		!strings.Contains(err.Error(), "automation/c.json:1:1: name: 5a0e8c0e-2d0b-4b76-9c3f-7a1f5b8c9d21 is also the name of a rule of automation/a.json") {
 		t.Errorf("%d rules, %v", len(rules), err)
 	}
 }

@@ -66,7 +66,8 @@ func LoadDir(fsys fs.FS, dir string) ([]*Rule, error) {
 		errs = append(errs, err)
 		for _, r := range list {
 			if other, ok := byID[r.ID]; ok {
-				errs = append(errs, picket.Problems{{File: name, Msg: fmt.Sprintf("name: %s is also the name of a rule of %s; expected one of its own", r.ID, other)}})
+				errs = append(errs, picket.Problems{{File: name, Line: r.Line, Column: 1,
+					Msg: fmt.Sprintf("name: %s is also the name of a rule of %s; expected one of its own", r.ID, other)}})
 				continue
 			}
 			byID[r.ID] = name
@@ -114,6 +115,7 @@ func (r *reader) rule(n *node) *Rule {
 		r.problem(p.values["displayName"], "%sdisplayName: found %d characters; expected at most 500", p.path, len([]rune(rule.Name)))
 	}
 	rule.ID = ruleID(o, rule.Name)
+	rule.Line, _ = r.place(n)
 	rule.Order = p.integer("order", 1, 1000, 1)
 	if n := p.values["triggeringLogic"]; n != nil {
 		rule.logic(r.object(n, p.path+"triggeringLogic.", "isEnabled", "expirationTimeUtc", "triggersOn", "triggersWhen", "conditions"))

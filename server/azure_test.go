@@ -239,3 +239,18 @@ func TestCutOffIsNoSuccess(t *testing.T) {
 		t.Errorf("status %d, want 503", w.Code)
 	}
 }
+
+// What is under Prowl's paths is answered as Prowl does, also what it has not.
+func TestProwlRoutes(t *testing.T) {
+	h := New(Options{Prowl: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })})
+	for path, prowl := range map[string]bool{
+		"/GetIPReputation": true, "/GetIPReputation/": true, "/GetIPReputation/x": true, "/live/GetIPReputation": true,
+		"/live/": true, "/live/GetIPReputation/": true, "/live/nope": true, "/nope": false, "/": false, "/healthz": false,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path+"?ip=8.8.8.8", nil))
+		if got := w.Code == http.StatusTeapot; got != prowl {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}

@@ -54,6 +54,8 @@ func New(o Options) http.Handler {
 	// The Prowl contract answers for its paths alone, errors included.
 	s.mux.Handle("/GetIPReputation", o.Prowl)
 	s.mux.Handle("/live/GetIPReputation", o.Prowl)
+	s.mux.Handle("/GetIPReputation/", o.Prowl)
+	s.mux.Handle("/live/", o.Prowl)
 
 	// Log Analytics query API. Clients differ in how often they write /v1.
 	for _, prefix := range []string{"", "/v1", "/v1/v1"} {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,6 +111,7 @@ func (db *DB) open(ctx context.Context, path string) error {
 		ApplicationVersion: workVersion,
 		ExecutorID:         "local",
 		// DBOS tells of every start and stop; what matters of it is a warning.
+		// What a stop breaks off is none.
 		Logger: slog.New(minLevel{db.log.With("component", "work").Handler(), slog.LevelWarn}),
 	})
 	if err != nil {
@@ -290,6 +292,20 @@ type minLevel struct {
 
 func (h minLevel) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+// Handle leaves out that something was broken off, which is how stopping goes.
+func (h minLevel) Handle(ctx context.Context, r slog.Record) error {
+	broken := false
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		broken = broken || ok && (errors.Is(err, context.Canceled) || strings.HasSuffix(err.Error(), context.Canceled.Error()))
+		return true
+	})
+	if broken {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 func (h minLevel) WithAttrs(a []slog.Attr) slog.Handler {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,5 +168,21 @@ func TestOddPaths(t *testing.T) {
 		if fi, err := os.Stat(filepath.Join(dir, "state.db")); err != nil || fi.Size() == 0 {
 			t.Errorf("%s: the file is not where it was asked for: %v", name, err)
 		}
+	}
+}
+
+// The log of durable work has what went wrong, not what a stop broke off.
+func TestWorkLog(t *testing.T) {
+	var out strings.Builder
+	log := slog.New(minLevel{slog.NewTextHandler(&out, nil), slog.LevelWarn}).With("component", "work")
+	log.Info("started")
+	log.Error("poll", "queue", "q", "error", fmt.Errorf("query: %w", context.Canceled))
+	log.Error("poll", "error", errors.New("query: context canceled"))
+	if out.Len() > 0 {
+		t.Errorf("logged: %s", &out)
+	}
+	log.Error("poll", "error", errors.New("disk full"))
+	if !strings.Contains(out.String(), "disk full") {
+		t.Errorf("logged: %s", &out)
 	}
 }

@@ -1,17 +1,23 @@
 package workspace
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"picket/kql"
 )
 
 // File is a data file to load as a table: CSV, TSV, JSON, NDJSON or Parquet,
-// also compressed with gzip (.csv.gz, …).
+// also compressed with gzip (.csv.gz, …). The first line of CSV and TSV has the
+// columns' names; a column whose every value is a number, a time, … is of that type.
 type File struct {
 	Table string
 	Path  string
@@ -35,14 +41,13 @@ func (db *DB) loadFile(ctx context.Context, f File) error {
 	if _, err := os.Stat(f.Path); err != nil {
 		return err
 	}
-	read, err := reader(f.Path)
+	source, err := reader(f.Path)
 	if err != nil {
 		return err
 	}
-	source := read + "('" + literalPath.Replace(f.Path) + "')"
 	rows, err := db.pool.QueryContext(ctx, "DESCRIBE SELECT * FROM "+source)
 	if err != nil {
-		return err
+		return readError(err, f.Path)
 	}
 	defer rows.Close()
 	t := &kql.Table{Name: f.Table}
@@ -62,7 +67,7 @@ func (db *DB) loadFile(ctx context.Context, f File) error {
 	}
 	_, err = db.pool.ExecContext(ctx, "CREATE TABLE "+quote(f.Table)+" AS SELECT "+strings.Join(cols, ", ")+" FROM "+source)
 	if err != nil {
-		return err
+		return readError(err, f.Path)
 	}
 	db.tables[f.Table] = t
 	return nil
@@ -72,18 +77,85 @@ func (db *DB) loadFile(ctx context.Context, f File) error {
 // these as a pattern, and a quote as the end.
 var literalPath = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]", "'", "''")
 
-// reader picks DuckDB's reader by the file's name.
+// reader returns the DuckDB expression that reads the file, by its name.
 func reader(path string) (string, error) {
 	name := strings.TrimSuffix(strings.ToLower(filepath.Base(path)), ".gz")
+	literal := "'" + literalPath.Replace(path) + "'"
 	switch filepath.Ext(name) {
 	case ".csv", ".tsv", ".txt":
-		return "read_csv", nil
+		delim, err := delimiter(path, filepath.Ext(name) == ".tsv")
+		// DuckDB guesses types well, from all rows, and the rest badly: a file of
+		// log lines would lose its header to a delimiter that they all contain.
+		return "read_csv(" + literal + ", header=true, skip=0, comment='', delim='" + delim + `', quote='"', escape='"',` +
+			" dateformat='%Y-%m-%d', sample_size=-1)", err
 	case ".json", ".ndjson", ".jsonl":
-		return "read_json_auto", nil
+		return "read_json_auto(" + literal + ", sample_size=-1)", nil
 	case ".parquet":
-		return "read_parquet", nil
+		return "read_parquet(" + literal + ")", nil
 	}
 	return "", fmt.Errorf("unknown kind of file: want .csv, .tsv, .json, .ndjson, .jsonl or .parquet, with or without .gz")
+}
+
+// maxHeader is how much of a file may be its line of column names.
+const maxHeader = 1 << 20
+
+// delimiter returns what the line of column names is divided by: a comma (RFC
+// 4180) where there is one, else a tab or the semicolon of some spreadsheets.
+func delimiter(path string, tabs bool) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var in io.Reader = f
+	if strings.HasSuffix(strings.ToLower(path), ".gz") {
+		if in, err = gzip.NewReader(f); err != nil {
+			return "", err
+		}
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, maxHeader)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	if strings.TrimSpace(strings.TrimPrefix(line, "\ufeff")) == "" {
+		return "", fmt.Errorf("the first line is empty: want the names of the columns")
+	}
+	unquoted := quoted.ReplaceAllString(line, "")
+	for _, d := range []string{",", "\t", ";"} {
+		if !tabs && strings.Contains(unquoted, d) {
+			return d, nil
+		}
+	}
+	if tabs {
+		return "\t", nil
+	}
+	return ",", nil
+}
+
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
+// readError says where a CSV file is not one, which DuckDB hides in pages of
+// advice about its options, or the first line of its error.
+func readError(err error, path string) error {
+	f, oerr := os.Open(path)
+	ext := strings.ToLower(filepath.Ext(path))
+	if oerr == nil && (ext == ".csv" || ext == ".tsv" || ext == ".txt") {
+		defer f.Close()
+		r := csv.NewReader(f)
+		r.ReuseRecord = true
+		if d, derr := delimiter(path, ext == ".tsv"); derr == nil {
+			r.Comma = rune(d[0])
+		}
+		for {
+			if _, rerr := r.Read(); rerr == io.EOF {
+				break
+			} else if rerr != nil {
+				return rerr
+			}
+		}
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%s", first)
 }
 
 // fromDuckDB maps a DuckDB type to KQL's and gives the expression that
