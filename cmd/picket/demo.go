@@ -79,14 +79,6 @@ func demo(ctx context.Context, args []string, stdio stdio) (err error) {
 	return d.run(ctx, d.configure(cfg, dir))
 }
 
-func readable(path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait for its writer
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 // demonstration is one run of the demo.
 type demonstration struct {
 	stdio stdio

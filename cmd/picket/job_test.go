@@ -68,6 +68,13 @@ func TestDemoOverALogWithoutAttacks(t *testing.T) {
 	if code != 0 || strings.TrimSpace(out) != "[]" {
 		t.Errorf("exit %d, stdout %q\n%s", code, out, errs)
 	}
+	packed := filepath.Join(t.TempDir(), "auth.log.2.gz")
+	if err := os.WriteFile(packed, []byte("\x1f\x8b\x08\x00 packed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := runPicket(t, "", "demo", "--log", packed, "--once", "--format", "json"); code != 1 || out != "" || !strings.Contains(errs, "zcat") {
+		t.Errorf("compressed file: exit %d, stdout %q, stderr %q", code, out, errs)
+	}
 	_, errs, code = runPicket(t, "", "demo", "--log", log+".absent", "--once")
 	if code != 1 || !strings.Contains(errs, "auth.log.absent") {
 		t.Errorf("absent file: exit %d, stderr %q", code, errs)
