@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"errors"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -114,7 +115,7 @@ func delimiter(path string, tabs bool) (string, error) {
 		}
 	}
 	line, err := bufio.NewReader(io.LimitReader(in, maxHeader)).ReadString('\n')
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	if strings.TrimSpace(strings.TrimPrefix(line, "\ufeff")) == "" {
