@@ -150,7 +150,7 @@ func hostname() string {
 
 // wire builds every engine and joins them.
 func (a *App) wire(ctx context.Context) error {
-	own, err := reputation.HostAddrs()
+	own, err := ingest.Addresses()
 	if err != nil {
 		a.log.Warn("this host's own addresses are unknown", "err", err)
 	}

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -43,7 +44,7 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 		b.errorf(x.Func, "SEM0028", "%s() is an aggregate and can only stand in summarize, make-series and their like", name)
 		return value{}
 	}
-	b.report(x.Func.Span(), "SEM0002", didYouMean(name, functionNames(c.env)), "there is no function named "+strconvQuote(name))
+	b.report(x.Func.Span(), "SEM0002", didYouMean(name, functionNames(c.env)), "there is no function named "+strconv.Quote(name))
 	return value{}
 }
 

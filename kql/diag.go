@@ -14,8 +14,6 @@ func diagnostic(span syntax.Span, code, hint, msg string) syntax.Diagnostic {
 
 func failed(d syntax.Diagnostics) bool { return len(d) > 0 }
 
-func strconvQuote(s string) string { return strconv.Quote(s) }
-
 func formatInt(v int64) string { return strconv.FormatInt(v, 10) }
 
 func formatBool(v bool) string { return strconv.FormatBool(v) }

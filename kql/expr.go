@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -194,7 +195,7 @@ func (b *binder) unresolved(n *syntax.Name, c *ctx) {
 			what = "table or let name"
 		}
 	}
-	b.report(n.Span(), "SEM0001", didYouMean(n.Text, all), "there is no "+what+" named "+strconvQuote(n.Text))
+	b.report(n.Span(), "SEM0001", didYouMean(n.Text, all), "there is no "+what+" named "+strconv.Quote(n.Text))
 }
 
 // literal turns a constant into SQL, normalised: no text of the query is copied.

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -48,7 +49,7 @@ func (b *binder) join(op *syntax.JoinOp, l *relation, env *env) *relation {
 	}
 	k, ok := joinKinds[kind]
 	if !ok || (op.Lookup && kind != "leftouter" && kind != "inner") {
-		b.report(op.Span(), "SEM0049", "", "there is no join kind "+strconvQuote(kind))
+		b.report(op.Span(), "SEM0049", "", "there is no join kind "+strconv.Quote(kind))
 		k = joinKinds["inner"]
 	}
 	r := b.tabular(op.Right, env)
@@ -90,7 +91,7 @@ func (b *binder) joinKeys(x syntax.Expr, c *ctx) []joinKey {
 			for _, k := range cols {
 				names = append(names, k.name)
 			}
-			b.report(x.Span(), "SEM0001", didYouMean(x.Text, names), "the "+side+" side of the join has no column named "+strconvQuote(x.Text))
+			b.report(x.Span(), "SEM0001", didYouMean(x.Text, names), "the "+side+" side of the join has no column named "+strconv.Quote(x.Text))
 			return nil
 		}
 		return b.joinPair(x, expr{sql: "l." + lc.ref(), typ: lc.typ}, expr{sql: "r." + rc.ref(), typ: rc.typ}, rc.name)

@@ -73,7 +73,7 @@ func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
 		}
 	}
 	if !ok || v.fn == nil {
-		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconvQuote(call.Func.Text))
+		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconv.Quote(call.Func.Text))
 		return nil
 	}
 	out := b.invokeWith(v, op, r, call.Args, &ctx{env: c.env})

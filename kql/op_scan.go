@@ -121,7 +121,7 @@ func (s *scanner) within(env *env, upTo int, name func(j, i int) string) *ctx {
 		for _, c := range s.r.cols {
 			names = append(names, c.name)
 		}
-		s.b.report(col.Span(), "SEM0001", didYouMean(col.Text, names), "scan has no column named "+strconvQuote(col.Text))
+		s.b.report(col.Span(), "SEM0001", didYouMean(col.Text, names), "scan has no column named "+strconv.Quote(col.Text))
 		return unknown(), true
 	}}
 }
@@ -150,7 +150,7 @@ func (s *scanner) bindStep(k int, st *syntax.ScanStep, env *env) bool {
 			}
 		}
 		if at < 0 {
-			s.b.report(a.Names[0].Span(), "SEM0001", "declare it: scan declare ("+a.Names[0].Text+":type) with (…)", "scan has no column named "+strconvQuote(a.Names[0].Text))
+			s.b.report(a.Names[0].Span(), "SEM0001", "declare it: scan declare ("+a.Names[0].Text+":type) with (…)", "scan has no column named "+strconv.Quote(a.Names[0].Text))
 			return false
 		}
 		values[at] = s.b.castTo(s.b.scalar(a.X, own), s.r.cols[at].typ, a.X).sql

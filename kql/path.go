@@ -2,6 +2,7 @@ package kql
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -54,7 +55,7 @@ func (b *binder) side(x *syntax.Name, p *syntax.Path, c *ctx) expr {
 		for _, k := range cols {
 			names = append(names, k.name)
 		}
-		b.report(n.Span(), "SEM0001", didYouMean(n.Text, names), "the "+x.Text[1:]+" side of the join has no column named "+strconvQuote(n.Text))
+		b.report(n.Span(), "SEM0001", didYouMean(n.Text, names), "the "+x.Text[1:]+" side of the join has no column named "+strconv.Quote(n.Text))
 		return unknown()
 	}
 	return expr{sql: alias + col.ref(), typ: col.typ}

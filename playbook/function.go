@@ -74,12 +74,3 @@ func index(tables ...[]function) map[string]*function {
 }
 
 func lookup(name string) *function { return functions[strings.ToLower(name)] }
-
-// FunctionNames returns the functions the expression language has, sorted.
-func FunctionNames() []string {
-	var names []string
-	for _, k := range sortedKeys(functions) {
-		names = append(names, functions[k].name)
-	}
-	return names
-}

@@ -2,15 +2,17 @@ package reputation
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 )
 
 // SkipOptions says which addresses are never asked about, beyond those that
 // are not public.
 type SkipOptions struct {
-	Own         []netip.Prefix // networks of the house
-	Host        []netip.Addr   // addresses of this machine; see [HostAddrs]
+	Own []netip.Prefix // networks of the house
+	// Host is the addresses of this machine. Loopback and link-local ones are
+	// left to the registries, so that a lab on this machine can force them to
+	// count as public.
+	Host        []netip.Addr
 	Never       []netip.Prefix // others that must not be asked about
 	ForcePublic []netip.Prefix // public in spite of the registries: for labs and tests
 }
@@ -36,7 +38,9 @@ func NewSkipper(o SkipOptions) *Skipper {
 	}
 	for _, a := range o.Host {
 		a = a.WithZone("").Unmap()
-		own = append(own, rangeOf{netip.PrefixFrom(a, a.BitLen()), "own address"})
+		if !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			own = append(own, rangeOf{netip.PrefixFrom(a, a.BitLen()), "own address"})
+		}
 	}
 	for _, p := range o.ForcePublic {
 		force = append(force, rangeOf{p, "public"})
@@ -113,30 +117,4 @@ func (s *Skipper) reason4(a netip.Addr) string {
 		return ""
 	}
 	return s.public4.at(a)
-}
-
-// HostAddrs returns the addresses of this machine's interfaces for
-// [SkipOptions]. Loopback and link-local ones are left out: the registries
-// cover them, and leaving them out lets a lab on this machine force them to
-// count as public.
-func HostAddrs() ([]netip.Addr, error) {
-	nets, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("list this machine's addresses: %w", err)
-	}
-	var addrs []netip.Addr
-	for _, n := range nets {
-		ipNet, ok := n.(*net.IPNet)
-		if !ok {
-			continue
-		}
-		a, ok := netip.AddrFromSlice(ipNet.IP)
-		if !ok {
-			continue
-		}
-		if a = a.Unmap(); !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-			addrs = append(addrs, a)
-		}
-	}
-	return addrs, nil
 }

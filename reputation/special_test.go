@@ -99,15 +99,21 @@ func TestReason(t *testing.T) {
 	}
 }
 
-func TestHostAddrsHaveNoLoopback(t *testing.T) {
-	addrs, err := HostAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range addrs {
-		if a.IsLoopback() || a.Is4In6() || a.IsLinkLocalUnicast() {
-			t.Errorf("%s is among them", a)
+// A lab on one machine has its attackers on loopback.
+func TestHostLeavesLoopbackToTheRegistries(t *testing.T) {
+	host := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::ffff:127.0.0.2"), netip.MustParseAddr("169.254.1.1"), netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("8.8.8.8")}
+	lab := NewSkipper(SkipOptions{Host: host, ForcePublic: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}})
+	plain := NewSkipper(SkipOptions{Host: host})
+	for _, a := range host[:4] {
+		if why := lab.Reason(a); why != "" {
+			t.Errorf("%s, forced public: %q", a, why)
 		}
+		if why := plain.Reason(a); why == "" || why == "own address" {
+			t.Errorf("%s: %q, want the registry's words", a, why)
+		}
+	}
+	if why := lab.Reason(host[4]); why != "own address" {
+		t.Errorf("%s: %q", host[4], why)
 	}
 }
 

@@ -4,6 +4,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -83,9 +84,9 @@ func Open(path string, o Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
-	db.limits.Time = cmpOr(db.limits.Time, 3*time.Minute)
-	db.limits.Rows = cmpOr(db.limits.Rows, 500_000)
-	db.limits.Bytes = cmpOr(db.limits.Bytes, 100<<20)
+	db.limits.Time = cmp.Or(db.limits.Time, 3*time.Minute)
+	db.limits.Rows = cmp.Or(db.limits.Rows, 500_000)
+	db.limits.Bytes = cmp.Or(db.limits.Bytes, 100<<20)
 	if err := db.open(path, o.Files); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
@@ -96,14 +97,6 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
 	return db, nil
-}
-
-func cmpOr[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 func (db *DB) open(path string, files []File) error {
