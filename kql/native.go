@@ -144,6 +144,7 @@ func nativeFunctions() []function {
 		fn("beta_inv", tpl(Real, "kql_special('beta_inv', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
 		fn("hash", low(Long, hash, Unknown, Long).from(1)),
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
+		refuse("graph", "there are no stored graph models; make the graph with make-graph"),
 		refuse("hash_combine", "use hash(strcat(…)) of the values"),
 		refuse("hash_many", "use hash(strcat(…)) of the values"),
 		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),
