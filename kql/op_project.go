@@ -85,6 +85,11 @@ func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 
 // projected adds one item of a projection to s.
 func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
+	b.projectedBy(s, x, c, func(e expr) expr { return e })
+}
+
+// projectedBy is projected with a computed value passed through f.
+func (b *binder) projectedBy(s *selection, x syntax.Expr, c *ctx, f func(expr) expr) {
 	name, inner := explicitName(x)
 	if w, ok := inner.(*syntax.Wildcard); ok {
 		for _, col := range c.cols {
@@ -98,7 +103,7 @@ func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
 		s.addAll(cols)
 		return
 	}
-	e := b.scalar(inner, c)
+	e := f(b.scalar(inner, c))
 	if name != "" {
 		s.add(name, e)
 	} else {

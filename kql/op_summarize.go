@@ -77,12 +77,21 @@ func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
 			}
 		}
 	}
-	b.projected(s, x, c)
+	b.projectedBy(s, x, c, func(e expr) expr { return b.beforehand(c.src, e) })
 	for _, col := range s.cols[from:] {
 		if col.typ == Dynamic {
 			b.report(x.Span(), "SEM0048", "wrap it in tostring(…)", "summarize cannot group by a dynamic value")
 		}
 	}
+}
+
+// beforehand computes e in a step before the aggregation if it holds a window,
+// which SQL does not allow there.
+func (b *binder) beforehand(r *relation, e expr) expr {
+	if e.window && r != nil {
+		e.sql, e.window = b.hoist(r, e.sql), false
+	}
+	return e
 }
 
 // aggregates adds the columns of one aggregate expression to s.
@@ -161,7 +170,7 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 			}
 			continue
 		}
-		e := b.scalar(a, &inner)
+		e := b.beforehand(c.src, b.scalar(a, &inner))
 		good = good && e.typ != Unknown
 		args = append(args, e)
 		names = append(names, resultName(a))
