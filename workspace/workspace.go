@@ -36,6 +36,9 @@ type Options struct {
 
 	Limits      Limits
 	Concurrency Concurrency
+	// Memory bounds what all queries together take, in bytes. 0 means 60 % of the
+	// memory there is.
+	Memory int64
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
@@ -45,6 +48,7 @@ type DB struct {
 	now    func() time.Time
 	limits Limits
 	turns  *turns
+	guard  *guard
 	id     string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
@@ -78,7 +82,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.limits = db.limits.or(defaultLimits())
 	db.turns = newTurns(o.Concurrency.withDefaults())
-	if err := db.open(path, o.Files); err != nil {
+	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
 		}
@@ -90,7 +94,7 @@ func Open(path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) open(path string, files []File) error {
+func (db *DB) open(path string, o Options) error {
 	if path != "" {
 		// Absolute: the driver takes a relative path with a colon for a URL.
 		abs, err := filepath.Abs(path)
@@ -130,7 +134,10 @@ func (db *DB) open(path string, files []File) error {
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
 		return err
 	}
-	if err := db.loadFiles(ctx, files); err != nil {
+	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
+		return err
+	}
+	if err := db.loadFiles(ctx, o.Files); err != nil {
 		return err
 	}
 	// From here on SQL can touch nothing but this database, and cannot turn that back.
