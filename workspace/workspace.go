@@ -35,6 +35,13 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
+	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
+	// tells how many.
+	SkipBad bool
+
+	// NoBuiltin leaves out the tables that every workspace has.
+	NoBuiltin bool
+
 	Limits Limits
 }
 
@@ -58,6 +65,9 @@ type DB struct {
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
 
+	also    map[string]string // second names of loaded tables
+	skipped []Skipped
+
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
@@ -73,6 +83,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
+		also:     map[string]string{},
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -87,7 +98,7 @@ func Open(path string, o Options) (*DB, error) {
 	db.limits.Time = cmp.Or(db.limits.Time, 3*time.Minute)
 	db.limits.Rows = cmp.Or(db.limits.Rows, 500_000)
 	db.limits.Bytes = cmp.Or(db.limits.Bytes, 100<<20)
-	if err := db.open(path, o.Files); err != nil {
+	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
 		}
@@ -99,7 +110,7 @@ func Open(path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) open(path string, files []File) error {
+func (db *DB) open(path string, o Options) error {
 	if path != "" {
 		// Absolute: the driver takes a relative path with a colon for a URL.
 		abs, err := filepath.Abs(path)
@@ -135,14 +146,16 @@ func (db *DB) open(path string, files []File) error {
 		}
 		return nil
 	}
-	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
+		set("GLOBAL TimeZone", "'UTC'")); err != nil {
 		return err
 	}
-	if err := db.loadFiles(ctx, files); err != nil {
+	scanned, err := db.loadFiles(ctx, o)
+	if err != nil {
 		return err
 	}
 	// From here on SQL can touch nothing but this database, and cannot turn that back.
-	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+	if err := db.closeFileSystem(ctx, scanned); err != nil {
 		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
@@ -154,6 +167,9 @@ func (db *DB) open(path string, files []File) error {
 	}
 	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
+	if o.NoBuiltin {
+		return nil
+	}
 	return db.createBuiltin(ctx)
 }
 
@@ -233,6 +249,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	t, ok := db.tables[name]
+	if also, has := db.also[name]; has && !ok {
+		t, ok = db.tables[also]
+	}
 	return t, ok
 }
 

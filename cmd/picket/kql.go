@@ -29,7 +29,7 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 		if !ok {
 			return errors.New("want NAME=FILE")
 		}
-		files = append(files, workspace.File{Table: name, Path: path})
+		files = append(files, workspace.File{Table: name, Paths: []string{path}})
 		return nil
 	})
 	schema := fs.String("schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
