@@ -29,6 +29,7 @@ type binder struct {
 	hoists int
 	views  []viewDef
 	rend   *Render
+	watch  *watch // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

@@ -125,7 +125,9 @@ func (b *binder) query(q *syntax.Query) *relation {
 	if q == nil {
 		return nil
 	}
-	return b.stmts(q.Stmts, newEnv(nil)).rel
+	env := newEnv(nil)
+	b.watch.scope(env)
+	return b.stmts(q.Stmts, env).rel
 }
 
 // stmts binds statements in env and returns what the last expression yields:
@@ -167,6 +169,7 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		if fn.View && len(fn.Params) == 0 {
 			b.views = append(b.views, viewDef{s.Name.Text, v})
 		}
+		b.openBody(fn, env)
 		return
 	}
 	v := b.any(s.Value, &ctx{env: env})

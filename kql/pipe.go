@@ -45,6 +45,7 @@ func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
 
 // op binds one operator over input r.
 func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
+	b.watch.input(op, r, env)
 	if r.part != nil && !partWise(op) {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil

@@ -72,6 +72,11 @@ type parser struct {
 
 	colon bool // ':' is an operator: inside search and find
 	wild  bool // a*.b* may be a name: where tables are listed
+
+	ask         *Expected        // what could stand at the end of the text is noted here; nil for plain parsing
+	unclosedFns map[*Lambda]bool // the functions whose braces do not end; nil for plain parsing
+	aggs        bool             // in the place of an aggregate
+	callee      string           // the function whose arguments are being read
 }
 
 func (p *parser) cur() token         { return p.toks[p.pos] }
@@ -128,6 +133,7 @@ func (p *parser) accept(k Kind) bool {
 
 // acceptWord takes the current token when it is the word w.
 func (p *parser) acceptWord(w string) bool {
+	p.wantWords(w)
 	if p.failed || !p.word(w) {
 		return false
 	}
@@ -238,6 +244,9 @@ func (p *parser) span() Span {
 func (p *parser) fail(s Span, code, hint, msg string) {
 	if !p.failed {
 		p.report(s, code, hint, msg)
+	}
+	if p.is(EOF) {
+		p.ask = nil // what outer levels look for is not wanted here
 	}
 	p.failed = true
 }

@@ -40,6 +40,9 @@ func precedence(k Kind) int {
 // binaryOp returns the binary operator at the current token, and of how many
 // tokens it is made; 0 when there is none.
 func (p *parser) binaryOp() (Kind, int) {
+	if e := p.wants(); e != nil {
+		e.Infix = true
+	}
 	k := p.kind()
 	switch k {
 	case IDENT:
@@ -217,6 +220,9 @@ func (p *parser) member() Expr {
 			return w
 		}
 	}
+	if e := p.wants(); e != nil && p.pos >= 2 {
+		e.MemberOf = p.text(p.pos - 2)
+	}
 	n := p.nameLen(p.pos)
 	if n == 0 {
 		p.expected("a name after '.'")
@@ -244,6 +250,13 @@ func (p *parser) named() Expr {
 	}
 	x := p.expr()
 	return &NamedExpr{p.from(start), names, x}
+}
+
+// aggregate reads [Name =] X, where X may call aggregates.
+func (p *parser) aggregate() Expr {
+	p.aggs = true
+	defer func() { p.aggs = false }()
+	return p.named()
 }
 
 // assignNames reads the names before an = sign, and the sign; nil when there

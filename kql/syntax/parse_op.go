@@ -107,6 +107,9 @@ func isOperator(name string) bool { return operator(name) != nil }
 func (p *parser) hints(names ...string) []*Hint {
 	var list []*Hint
 	for !p.failed {
+		if e := p.wants(); e != nil {
+			e.Params = append(e.Params, names...)
+		}
 		start := p.start()
 		n := p.hintLen(names)
 		if n == 0 {
@@ -180,14 +183,14 @@ func projectKind(name string) ProjectKind {
 // of them may have none.
 func (k ProjectKind) parse(p *parser, start int) Op {
 	o := &ProjectOp{Kind: k}
-	if !p.atEnd() || p.is(COMMA) {
+	if !p.noOperands() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			if k == ProjectAway || k == ProjectKeep || k == ProjectByNames {
 				if w := p.wildcard(); w != nil {
 					return w
 				}
 				if k != ProjectByNames {
-					return p.name("a column")
+					return p.name(aColumn)
 				}
 			}
 			return p.named()
@@ -199,11 +202,11 @@ func (k ProjectKind) parse(p *parser, start int) Op {
 
 func (p *parser) reorder(start int) Op {
 	o := &ProjectOp{Kind: ProjectReorder}
-	if !p.atEnd() || p.is(COMMA) {
+	if !p.noOperands() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			x := p.wildcard()
 			if x == nil {
-				x = p.name("a column")
+				x = p.name(aColumn)
 			}
 			o.Dirs = append(o.Dirs, p.direction())
 			return x
@@ -215,6 +218,7 @@ func (p *parser) reorder(start int) Op {
 
 // direction reads asc, desc, granny-asc or granny-desc.
 func (p *parser) direction() OrderDir {
+	p.wantWords("asc", "desc")
 	if p.failed || !p.is(IDENT) {
 		return DirNone
 	}
@@ -301,11 +305,11 @@ func (p *parser) distinct(start int) Op {
 
 func (p *parser) summarize(start int) Op {
 	o := &SummarizeOp{Hints: p.hints()}
-	if p.atEnd() {
+	if p.noOperands() {
 		p.expected("an aggregate such as count(), or 'by'")
 	}
 	if !p.byAhead() {
-		o.Aggs = p.exprs((*parser).named)
+		o.Aggs = p.exprs((*parser).aggregate)
 	}
 	if o.HasBy = p.acceptWord("by"); o.HasBy {
 		o.Groups = p.exprs((*parser).named)
@@ -315,7 +319,10 @@ func (p *parser) summarize(start int) Op {
 }
 
 // byAhead reports whether the word by follows, rather than a column by = ….
-func (p *parser) byAhead() bool { return p.word("by") && p.kindAt(1) != ASSIGN }
+func (p *parser) byAhead() bool {
+	p.wantWords("by")
+	return p.word("by") && p.kindAt(1) != ASSIGN
+}
 
 func (p *parser) count(start int) Op {
 	o := &CountOp{}
@@ -334,6 +341,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	if p.word("on") && p.nameAhead(1) > 0 && !p.wordAt(p.pos+1, "on") {
 		p.expected("a table to join with")
 	}
+	p.wantTable()
 	o.Right = p.postfix()
 	switch {
 	case p.acceptWord("on"):
@@ -350,7 +358,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 
 func (p *parser) union(start int) Op {
 	o := &UnionOp{Hints: p.hints("kind", "withsource", "with_source", "isfuzzy", "__isFuzzy", "__noWithSource", "__crossDB", "__crossCluster", "__id", "__packedColumn", "__sourceColumnIndex")}
-	if p.atEnd() {
+	if p.noOperands() {
 		p.expected("a table after 'union'")
 	}
 	o.Tables = p.tables()

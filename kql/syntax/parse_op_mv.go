@@ -108,7 +108,7 @@ func (p *parser) makeSeries(start int) Op {
 	o := &MakeSeriesOp{Hints: p.hints("kind")}
 	for !p.failed {
 		at := p.start()
-		a := &SeriesAgg{X: p.named()}
+		a := &SeriesAgg{X: p.aggregate()}
 		if p.acceptWord("default") {
 			p.expect(ASSIGN, "'=' after 'default'")
 			a.Default = p.expr()
@@ -210,7 +210,7 @@ func (p *parser) topLevel(start int) *TopNestedLevel {
 		l.Others = p.expr()
 	}
 	p.expectWord("by", "and an aggregate")
-	l.By = p.named()
+	l.By = p.aggregate()
 	l.Dir = p.direction()
 	l.pos = p.from(start)
 	return l

@@ -39,6 +39,9 @@ func (p *parser) nameLen(i int) int {
 
 // name reads a name or fails because what was expected.
 func (p *parser) name(what string) *Name {
+	if e := p.wants(); e != nil && what == aColumn {
+		e.Column = true
+	}
 	n := p.nameLen(p.pos)
 	if p.failed || n == 0 {
 		p.expected(what)
@@ -64,6 +67,9 @@ func (p *parser) primary() Expr {
 	p.height = 1
 	if p.failed {
 		return p.bad()
+	}
+	if e := p.wants(); e != nil {
+		e.Operand = true
 	}
 	switch p.kind() {
 	case STRING, INT, REAL, TIMESPAN, LITERAL:
@@ -185,6 +191,8 @@ func (p *parser) nameOrCall() Expr {
 func (p *parser) call(name *Name) Expr {
 	c := &Call{Func: name}
 	o := p.openBracket(LPAREN, "'('")
+	defer func(old string) { p.callee = old }(p.callee)
+	p.callee = name.Text
 	p.height = p.inner(func() {
 		p.colon = false
 		if !p.is(RPAREN) {

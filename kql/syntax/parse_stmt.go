@@ -21,6 +21,7 @@ func (p *parser) stmts(level int) []Stmt {
 		for p.accept(SEMI) {
 		}
 		if p.is(EOF) || level > 0 && p.is(RBRACE) {
+			p.wantStmt()
 			return list
 		}
 		begin := p.pos
@@ -225,6 +226,9 @@ func (p *parser) lambda() Expr {
 	if !p.failed {
 		f.Body = p.stmts(len(p.open))
 	}
+	if p.unclosedFns != nil && o >= 0 && p.toks[o].mate < 0 {
+		p.unclosedFns[f] = true
+	}
 	p.closeBracket(o)
 	f.pos = p.from(start)
 	return f
@@ -288,6 +292,9 @@ func (p *parser) schema() (cols []*TypedName, any bool) {
 
 // typeName reads the name of a type; which types exist is the binder's matter.
 func (p *parser) typeName() *Name {
+	if e := p.wants(); e != nil {
+		e.Type = true
+	}
 	if p.failed || !p.is(IDENT) {
 		p.expected("a type such as string, long or datetime")
 		return &Name{pos: p.here()}
