@@ -23,7 +23,6 @@ import (
 // a long, are strings: nothing of them is lost.
 type File struct {
 	Table string // the table's name: letters, digits and _, no digit first
-	Also  string // a second name that finds the table, or ""
 
 	// Paths are the files, one table together. What one of them lacks of the
 	// others' columns is null there. All are of one format.
@@ -95,9 +94,6 @@ func (db *DB) loadFiles(ctx context.Context, o Options) (scanned []string, err e
 		}
 		if err := l.load(ctx, f); err != nil {
 			return nil, fmt.Errorf("load table %s: %w", f.Table, err)
-		}
-		if f.Also != "" {
-			db.also[f.Also] = f.Table
 		}
 	}
 	return l.scanned, nil

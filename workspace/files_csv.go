@@ -102,6 +102,18 @@ type Skipped struct {
 	Why     string
 }
 
+// String says it as a sentence.
+func (s Skipped) String() string {
+	first, records := "", "records"
+	if s.Records == 1 {
+		records = "record"
+	}
+	if s.Line > 0 {
+		first = fmt.Sprintf(", the first in line %d", s.Line)
+	}
+	return fmt.Sprintf("table %s: %d %s left out%s: %s", s.Table, s.Records, records, first, s.Why)
+}
+
 // Skipped tells what was left out of the files, when Options.SkipBad was set.
 func (db *DB) Skipped() []Skipped { return db.skipped }
 

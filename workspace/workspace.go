@@ -38,6 +38,10 @@ type Options struct {
 	// tells how many.
 	SkipBad bool
 
+	// Also are second names of tables, which find them where no table has that
+	// name; they are not among [DB.Tables].
+	Also map[string]string
+
 	// NoBuiltin leaves out the tables that every workspace has.
 	NoBuiltin bool
 
@@ -57,7 +61,7 @@ type DB struct {
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
 
-	also    map[string]string // second names of loaded tables
+	also    map[string]string
 	skipped []Skipped
 
 	requests chan request
@@ -75,7 +79,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
-		also:     map[string]string{},
+		also:     o.Also,
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -94,7 +98,7 @@ func Open(path string, o Options) (*DB, error) {
 			db.pool.Close()
 		}
 		if path == "" {
-			path = "in memory"
+			return nil, err
 		}
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
