@@ -34,6 +34,17 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
+	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
+	// tells how many.
+	SkipBad bool
+
+	// Also are second names of tables, which find them where no table has that
+	// name; they are not among [DB.Tables].
+	Also map[string]string
+
+	// NoBuiltin leaves out the tables that every workspace has.
+	NoBuiltin bool
+
 	Limits      Limits
 	Concurrency Concurrency
 	// Memory bounds what all queries together take, in bytes. 0 means 60 % of the
@@ -54,6 +65,9 @@ type DB struct {
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
 
+	also    map[string]string
+	skipped []Skipped
+
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
@@ -69,6 +83,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
+		also:     o.Also,
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -87,7 +102,7 @@ func Open(path string, o Options) (*DB, error) {
 			db.pool.Close()
 		}
 		if path == "" {
-			path = "in memory"
+			return nil, err
 		}
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
@@ -131,17 +146,19 @@ func (db *DB) open(path string, o Options) error {
 		}
 		return nil
 	}
-	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
+		set("GLOBAL TimeZone", "'UTC'")); err != nil {
 		return err
 	}
 	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
 		return err
 	}
-	if err := db.loadFiles(ctx, o.Files); err != nil {
+	scanned, err := db.loadFiles(ctx, o)
+	if err != nil {
 		return err
 	}
 	// From here on SQL can touch nothing but this database, and cannot turn that back.
-	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+	if err := db.closeFileSystem(ctx, scanned); err != nil {
 		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
@@ -153,6 +170,9 @@ func (db *DB) open(path string, o Options) error {
 	}
 	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
+	if o.NoBuiltin {
+		return nil
+	}
 	return db.createBuiltin(ctx)
 }
 
@@ -232,6 +252,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	t, ok := db.tables[name]
+	if also, has := db.also[name]; has && !ok {
+		t, ok = db.tables[also]
+	}
 	return t, ok
 }
 
