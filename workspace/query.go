@@ -94,9 +94,12 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	untrack := db.guard.track(c.Name, stop)
 	end := func() {
 		cancel()
+		untrack()
 		leave()
 	}
 	rows, err := startStream(ctx, db.pool, q.SQL)
@@ -138,7 +141,7 @@ func (db *DB) runError(ctx context.Context, err error) error {
 		return &picket.Error{Code: picket.Busy, Msg: "the query took longer than it may; narrow its time range or its rows", Err: context.DeadlineExceeded}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx) // the guard's, if it was the guard
 	}
 	var e *duckdb.Error
 	switch {
