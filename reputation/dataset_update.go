@@ -231,6 +231,9 @@ func fetch(ctx context.Context, client *http.Client, from, dir string, old fetch
 	if f.Name == "." || f.Name == "/" || strings.HasPrefix(f.Name, ".") || f.Name == metaFile {
 		f.Name = "data"
 	}
+	if _, err := os.Stat(filepath.Join(dir, f.Name)); err == nil { // of two URLs that end alike
+		f.Name = path.Base(path.Dir(u.Path)) + "-" + f.Name
+	}
 	out, err := os.OpenFile(filepath.Join(dir, f.Name), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
 	if err != nil {
 		return f, false, err

@@ -199,3 +199,23 @@ func (p *Provider) Asks(ip netip.Addr) bool {
 	}
 	return len(p.Families) == 0 || slices.Contains(p.Families, family)
 }
+
+// Change sets what a user has of a provider other than its description says:
+// where it is asked, what it costs, what it allows. Empty values leave what is.
+func (p *Provider) Change(url string, priceUSD *float64, limits *Limits) error {
+	c := fileCheck{file: p.Name}
+	if url != "" {
+		p.Request.URL = url
+	}
+	if priceUSD != nil {
+		p.PriceUSD = *priceUSD
+	}
+	if limits != nil {
+		p.Limits = *limits
+	}
+	p.check(&c)
+	if len(c.problems) > 0 {
+		return picket.Errorf(picket.Invalid, "%s", c.problems[0].Msg)
+	}
+	return nil
+}
