@@ -46,6 +46,8 @@ type Config struct {
 	// Providers are the reputation services that are asked about addresses, by
 	// name: those with a key here, and those that need none.
 	Providers map[string]ProviderConfig `yaml:"providers"`
+	// NoProviders asks none of them.
+	NoProviders bool `yaml:"-"`
 
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`

@@ -53,13 +53,12 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			log.Error(kind+" not loaded", "err", err)
 		}
 	}
-	sets, err := described(cfg.Data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
+	library, sets, err := OpenLibrary(cfg.Data)
 	report("data set", err)
 	providers, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
 	report("provider", err)
 
-	s := &Sources{Sets: sets, Library: reputation.NewLibrary(filepath.Join(cfg.Data, fetchedDir), sets, nil, log)}
-	report("data set", s.Library.Load())
+	s := &Sources{Sets: sets, Library: library}
 
 	keys := map[string]picket.Secret{}
 	for name, c := range cfg.Providers {
@@ -76,6 +75,9 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
 		}
 	}
+	if cfg.NoProviders {
+		providers = nil
+	}
 	own, err := ingest.Addresses()
 	if err != nil {
 		log.Warn("this host's own addresses are unknown", "err", err)
@@ -85,6 +87,15 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 		Locals: []reputation.Local{s.Library}, Providers: providers, Keys: keys, Logger: log,
 	})
 	return s, nil
+}
+
+// OpenLibrary returns the data sets of a data folder, those that are shipped and
+// the user's own. Those that cannot be read are named in the error; the others are
+// there.
+func OpenLibrary(data string) (*reputation.Library, []*reputation.Dataset, error) {
+	sets, err := described(data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
+	library := reputation.NewLibrary(filepath.Join(data, fetchedDir), sets, nil, nil)
+	return library, sets, errors.Join(err, library.Load())
 }
 
 // described loads the shipped descriptions of a kind and the user's own, which win.

@@ -67,7 +67,7 @@ func (d *Dataset) readTable(file string, t *table) error {
 		return err
 	}
 	defer f.Close()
-	r, err := decompressed(f)
+	r, err := Decompressed(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
@@ -99,8 +99,9 @@ func (d *Dataset) readTable(file string, t *table) error {
 	return nil
 }
 
-// decompressed undoes gzip and zstd, told by their first bytes.
-func decompressed(r io.Reader) (io.Reader, error) {
+// Decompressed undoes gzip and zstd, told by the first bytes of r; anything else
+// passes as it is.
+func Decompressed(r io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	head, err := b.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -20,6 +20,10 @@ import (
 // metaFile says beside the files of a set where they came from.
 const metaFile = "fetched.json"
 
+// NewFetcher returns the client that data sets are fetched with. Unlike providers'
+// answers, files of data are often behind a redirect, and no key goes along.
+func NewFetcher() *http.Client { return &http.Client{Timeout: 30 * time.Minute} }
+
 // maxDataset bounds a file that is fetched, in bytes.
 const maxDataset = 2 << 30
 
@@ -154,7 +158,7 @@ func unpack(d *Dataset, dir string, f *fetchedFile) error {
 		return err
 	}
 	defer in.Close()
-	r, err := decompressed(in)
+	r, err := Decompressed(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}

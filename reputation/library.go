@@ -174,7 +174,7 @@ func (l *Library) Watch(ctx context.Context, every time.Duration) error {
 func (l *Library) Look(dst []Finding, ip netip.Addr) []Finding {
 	now := l.now()
 	for _, s := range *l.loaded.Load() {
-		if s.Old > 0 && now.Sub(s.at) > time.Duration(s.Old) {
+		if s.outdated(now) {
 			continue
 		}
 		switch {
@@ -263,4 +263,36 @@ func (l *Library) Skip(ip netip.Addr) string {
 		}
 	}
 	return ""
+}
+
+// A SetInfo says of a data set whether it is here and how old it is.
+type SetInfo struct {
+	*Dataset
+	At       time.Time // zero when it is not here
+	Networks int       // 0 for the format mmdb
+	Outdated bool      // too old to say anything
+}
+
+// List returns every data set, those that are not here included.
+func (l *Library) List() []SetInfo {
+	out := make([]SetInfo, len(l.sets))
+	for i, d := range l.sets {
+		out[i].Dataset = d
+		for _, s := range *l.loaded.Load() {
+			if s.Name != d.Name {
+				continue
+			}
+			out[i].At = s.at
+			out[i].Outdated = s.outdated(l.now())
+			if s.table != nil {
+				out[i].Networks = s.table.networks.Size()
+			}
+		}
+	}
+	return out
+}
+
+// outdated says whether the set is too old to say anything.
+func (s *loadedSet) outdated(now time.Time) bool {
+	return s.Old > 0 && now.Sub(s.at) > time.Duration(s.Old)
 }
