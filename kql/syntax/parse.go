@@ -70,8 +70,7 @@ type parser struct {
 	height  int // of the expression just parsed
 	tallest int // of all expressions since it was last set to 0
 
-	colon bool // ':' is an operator: inside search and find
-	wild  bool // a*.b* may be a name: where tables are listed
+	wild bool // a*.b* may be a name: where tables are listed
 
 	ask         *Expected        // what could stand at the end of the text is noted here; nil for plain parsing
 	unclosedFns map[*Lambda]bool // the functions whose braces do not end; nil for plain parsing
@@ -193,13 +192,17 @@ func (p *parser) closeAfter(i int, or string) {
 	}
 }
 
-// unclosed fails because bracket i is not closed by the current token.
+// unclosed fails because bracket i is not closed by the current token. The place
+// is where the other one is missing; the message tells where the bracket stands.
 func (p *parser) unclosed(i int, want Kind, or string) {
 	switch p.kind() {
 	case EOF, SEMI, PIPE:
-		t := p.toks[i]
-		p.fail(Span{int(t.start), int(t.end)}, CodeBracket, "",
-			fmt.Sprintf("'%s' is not closed: expected '%s' before %s", p.text(i), want, p.found()))
+		s := p.span()
+		if p.is(EOF) {
+			s = Span{p.last, p.last}
+		}
+		line, col := LineCol(p.src, int(p.toks[i].start))
+		p.fail(s, CodeBracket, "", fmt.Sprintf("expected '%s' before %s: the '%s' at %d:%d is not closed", want, p.found(), p.text(i), line, col))
 	default:
 		p.expected("'" + want.String() + "'" + or)
 	}
