@@ -143,6 +143,9 @@ func scalarValue(e expr) value { return value{scalar: &e} }
 // special binds the calls that are no functions of values: their arguments are
 // tables or names, or they look at the row as a whole.
 func (b *binder) special(x *syntax.Call, c *ctx) (value, bool) {
+	if v, ok := b.graphCall(x, c); ok {
+		return v, true
+	}
 	switch x.Func.Text {
 	case "toscalar":
 		return b.toScalar(x, c), true

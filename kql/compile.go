@@ -78,6 +78,7 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, b.diags
 	}
 	r := b.query(tree)
+	b.needTable(r, tree)
 	if failed(b.diags) {
 		return nil, b.diags
 	}

@@ -8,9 +8,16 @@ import (
 
 // tabular binds x and requires a table. It reports and returns nil otherwise.
 func (b *binder) tabular(x syntax.Expr, env *env) *relation {
-	v := b.any(x, &ctx{env: env})
+	return b.tableOf(b.any(x, &ctx{env: env}), x)
+}
+
+// tableOf requires v, the value of x, to be a table.
+func (b *binder) tableOf(v value, x syntax.Expr) *relation {
 	switch {
 	case v.rel != nil:
+		if !b.needTable(v.rel, x) {
+			return nil
+		}
 		return v.rel
 	case v.scalar != nil && v.scalar.typ != Unknown:
 		b.errorf(x, "SEM0041", "a table is needed here, and this is a %s", v.scalar.typ)
@@ -22,7 +29,12 @@ func (b *binder) tabular(x syntax.Expr, env *env) *relation {
 
 // pipe binds Source | Op | Op ….
 func (b *binder) pipe(p *syntax.Pipe, env *env) *relation {
-	r := b.tabular(p.Source, env)
+	var r *relation
+	if v := b.any(p.Source, &ctx{env: env}); v.rel != nil && v.rel.graph != nil {
+		r = v.rel
+	} else {
+		r = b.tableOf(v, p.Source)
+	}
 	return b.ops(p.Ops, r, env)
 }
 
@@ -48,6 +60,10 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 	b.watch.input(op, r, env)
 	if r.part != nil && !partWise(op) {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
+		return nil
+	}
+	if r.graph != nil && !isGraphOp(op) {
+		b.needTable(r, op)
 		return nil
 	}
 	in := *r
@@ -116,6 +132,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.invokeOp(op, r, c)
 	case *syntax.ScanOp:
 		return b.scan(op, r, c)
+	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
+		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
 		return r // the parser told
 	case *syntax.UnsupportedOp:

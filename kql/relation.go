@@ -25,6 +25,10 @@ type relation struct {
 	hidden bool     // it carries the IngestionTime column
 	cheap  bool     // only row-wise work lies between it and stored tables
 	table  string   // the stored table's name, or the one given by "as", else ""
+	// graph, when set, is what the relation is instead of a table.
+	graph *graph
+	// more are further tables that the operator yields besides this one.
+	more []*relation
 	// part, when set, is a hidden column that splits the rows: an operator over
 	// them works on each part by itself (mv-apply, partition).
 	part *column

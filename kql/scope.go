@@ -51,8 +51,10 @@ type ctx struct {
 	left, right []column  // $left and $right in join conditions
 	aggs        bool      // aggregates may be called
 	inAgg       bool      // inside an aggregate's arguments: columns may be named
-	// steps, within scan, answers for step.Column; ok is false where x is no step.
+	// steps, within scan, answers for step.Column, and over the pattern of
+	// graph-match for node.Property; ok is false where x is neither.
 	steps func(x, col *syntax.Name) (e expr, ok bool)
+	graph *graphTerm // set where the graph functions may be called
 }
 
 // row returns the context for expressions over r's rows.

@@ -4,7 +4,6 @@
 package workspace
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -35,16 +34,8 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
-	Limits Limits
-}
-
-// Limits bound one query. Zero values mean the defaults, which are those of
-// the Log Analytics query API.
-type Limits struct {
-	Time time.Duration // default 3 minutes
-	Rows int           // default 500,000
-	// Bytes of result as text, roughly. Default 100 MB.
-	Bytes int64
+	Limits      Limits
+	Concurrency Concurrency
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
@@ -53,6 +44,7 @@ type DB struct {
 	log    *slog.Logger
 	now    func() time.Time
 	limits Limits
+	turns  *turns
 	id     string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
@@ -84,9 +76,8 @@ func Open(path string, o Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
-	db.limits.Time = cmp.Or(db.limits.Time, 3*time.Minute)
-	db.limits.Rows = cmp.Or(db.limits.Rows, 500_000)
-	db.limits.Bytes = cmp.Or(db.limits.Bytes, 100<<20)
+	db.limits = db.limits.or(defaultLimits())
+	db.turns = newTurns(o.Concurrency.withDefaults())
 	if err := db.open(path, o.Files); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
@@ -118,7 +109,8 @@ func (db *DB) open(path string, files []File) error {
 		return openError(err)
 	}
 	db.pool = sql.OpenDB(connector)
-	db.pool.SetMaxOpenConns(16)
+	// How many queries run is for turns to say, not for the pool.
+	db.pool.SetMaxIdleConns(db.turns.limits.Running + db.turns.limits.Reserved)
 	if path != "" {
 		// Logs hold what people typed: for the owner's eyes only.
 		if err := os.Chmod(path, 0o600); err != nil {

@@ -91,8 +91,17 @@ func rareOperator(name string) func(p *parser, start int) Op {
 		return (*parser).fork
 	case "reduce":
 		return (*parser).reduce
-	case "make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components",
-		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
+	case "make-graph":
+		return (*parser).makeGraph
+	case "graph-match":
+		return (*parser).graphMatch
+	case "graph-shortest-paths":
+		return (*parser).graphShortestPaths
+	case "graph-to-table":
+		return (*parser).graphToTable
+	case "graph-mark-components":
+		return (*parser).graphMark
+	case "graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
 		"__partitionby", "__executeAndCache":
 		return (*parser).unsupported
 	}
