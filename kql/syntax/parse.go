@@ -116,8 +116,12 @@ func (p *parser) next() {
 	}
 }
 
-// from returns the place from start to the end of the last token taken.
+// from returns the place from start to the end of the last token taken. An empty
+// node that stands behind that token lies within those around it.
 func (p *parser) from(start int) pos {
+	if start > p.last {
+		p.reach = start
+	}
 	return pos{Span{start, max(start, p.last, p.reach)}}
 }
 
@@ -195,6 +199,9 @@ func (p *parser) closeAfter(i int, or string) {
 // unclosed fails because bracket i is not closed by the current token. The place
 // is where the other one is missing; the message tells where the bracket stands.
 func (p *parser) unclosed(i int, want Kind, or string) {
+	if p.is(PIPE) && int(p.toks[i].mate) > p.pos {
+		p.fail(p.span(), CodeExpected, argHint, "expected '"+want.String()+"'"+or+", found '|'")
+	}
 	switch p.kind() {
 	case EOF, SEMI, PIPE:
 		s := p.span()

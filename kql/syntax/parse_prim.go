@@ -232,6 +232,8 @@ func (p *parser) call(name *Name) Expr {
 	return c
 }
 
+const argHint = "a query among arguments stands in parentheses of its own: f((T | take 5))"
+
 // arg reads an argument: [Name =] X, or *.
 func (p *parser) arg() Expr {
 	if p.failed {
@@ -244,6 +246,9 @@ func (p *parser) arg() Expr {
 	}
 	if e := p.wants(); e != nil {
 		e.Table = true
+	}
+	if p.sourceAhead() && p.kindAt(1) != EOF {
+		p.fail(p.span(), CodeExpected, argHint, "expected an argument, found '"+p.text(p.pos)+"'")
 	}
 	return p.named()
 }

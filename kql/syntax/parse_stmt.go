@@ -19,7 +19,9 @@ func (p *parser) stmts(level int) []Stmt {
 	var list []Stmt
 	for {
 		for p.is(SEMI) {
-			p.report(p.span(), CodeExpected, "remove the semicolon", "expected a statement, found ';'")
+			if level == 0 || p.toks[p.open[level-1]].mate >= 0 {
+				p.report(p.span(), CodeExpected, "remove the semicolon", "expected a statement, found ';'")
+			}
 			p.next()
 		}
 		if p.is(EOF) || level > 0 && p.is(RBRACE) {
