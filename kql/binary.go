@@ -159,7 +159,7 @@ func stringAs(s, e expr) (expr, expr) {
 	case Guid:
 		return expr{sql: "lower(" + s.sql + ")", typ: Guid, window: s.window}, e
 	case DateTime, TimeSpan:
-		return expr{sql: ticksFromText(s.sql, e.typ), typ: e.typ, window: s.window}, e
+		return expr{sql: TicksFromText(s.sql, e.typ), typ: e.typ, window: s.window}, e
 	}
 	return expr{sql: "TRY_CAST(" + s.sql + " AS " + e.typ.SQL() + ")", typ: e.typ, window: s.window}, e
 }

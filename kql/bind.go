@@ -2,8 +2,6 @@ package kql
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
 
 	"picket/kql/syntax"
 )
@@ -12,6 +10,8 @@ import (
 type cte struct {
 	name, sql string
 	cheap     bool // repeat it rather than keep its rows: filters then reach the scan
+	// late, when set, writes the SQL once it is known which columns are read.
+	late func(read identifiers) string
 }
 
 // binder turns one query's tree into SQL.
@@ -68,7 +68,7 @@ func (b *binder) report(span syntax.Span, code, hint, msg string) {
 func (b *binder) emit(sql string, cheap bool) string {
 	name := fmt.Sprintf("s%d", len(b.ctes))
 	b.size += len(sql)
-	b.ctes = append(b.ctes, cte{name, sql, cheap})
+	b.ctes = append(b.ctes, cte{name: name, sql: sql, cheap: cheap})
 	return name
 }
 
@@ -81,52 +81,6 @@ func (b *binder) step(r *relation, sql string, cols []column) *relation {
 // is used twice.
 func (b *binder) heavy(sql string, cols []column) *relation {
 	return &relation{from: b.emit(sql, false), cols: cols}
-}
-
-var cteName = regexp.MustCompile(`\bs[0-9]+\b`)
-
-// with writes the WITH clause of the CTEs that root needs, in order, leaving
-// out what no one uses.
-func (b *binder) with(root string) string {
-	index := map[string]int{}
-	for i, c := range b.ctes {
-		index[c.name] = i
-	}
-	uses := make([]int, len(b.ctes))
-	mark := func(sql string) {
-		for _, n := range cteName.FindAllString(sql, -1) {
-			if i, ok := index[n]; ok {
-				uses[i]++
-			}
-		}
-	}
-	mark(root)
-	for i := len(b.ctes) - 1; i >= 0; i-- {
-		if uses[i] > 0 {
-			mark(b.ctes[i].sql)
-		}
-	}
-	var w strings.Builder
-	for i, c := range b.ctes {
-		if uses[i] == 0 {
-			continue
-		}
-		if w.Len() == 0 {
-			w.WriteString("WITH ")
-		} else {
-			w.WriteString(",\n     ")
-		}
-		w.WriteString(c.name)
-		w.WriteString(" AS ")
-		if c.cheap && uses[i] > 1 {
-			w.WriteString("NOT MATERIALIZED ")
-		}
-		w.WriteString("(" + c.sql + ")")
-	}
-	if w.Len() > 0 {
-		w.WriteString("\n")
-	}
-	return w.String()
 }
 
 // enter guards recursion: it reports and returns false when expansion has gone

@@ -22,6 +22,10 @@ type Options struct {
 	// and returns the first column. The plugins bag_unpack and pivot need it,
 	// whose columns depend on the data.
 	Probe func(sql string) ([]string, error)
+	// Empty, when not nil, names stored tables that hold no rows at present, which
+	// union * and search then leave out of the SQL: a workspace has hundreds of
+	// tables and rows in a few. Such a query is to be run at once.
+	Empty func() map[string]bool
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions

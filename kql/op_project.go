@@ -32,6 +32,7 @@ type selection struct {
 	u    ids
 	cols []column
 	list []string
+	from []column // what the expressions are over, where their weight counts
 }
 
 func newSelection() *selection { return &selection{m: newNamer(), u: ids{}} }
@@ -51,8 +52,10 @@ func (s *selection) addAll(cols []aggColumn) {
 
 func (s *selection) put(col column, e expr) {
 	col.bound = e.bound
+	e.sql, col.weight = weigh(e, s.from)
 	s.cols = append(s.cols, col)
-	if ref := col.ref(); ref == e.sql {
+	ref := col.ref()
+	if ref == e.sql {
 		s.list = append(s.list, ref)
 	} else {
 		s.list = append(s.list, e.sql+" AS "+ref)
@@ -70,6 +73,7 @@ func (s *selection) sql() string { return strings.Join(s.list, ", ") }
 // project computes exactly the columns listed.
 func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 	s := newSelection()
+	s.from = r.cols
 	for _, x := range list {
 		b.projected(s, x, c)
 	}
@@ -81,6 +85,11 @@ func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 
 // projected adds one item of a projection to s.
 func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
+	b.projectedBy(s, x, c, func(e expr) expr { return e })
+}
+
+// projectedBy is projected with a computed value passed through f.
+func (b *binder) projectedBy(s *selection, x syntax.Expr, c *ctx, f func(expr) expr) {
 	name, inner := explicitName(x)
 	if w, ok := inner.(*syntax.Wildcard); ok {
 		for _, col := range c.cols {
@@ -94,7 +103,7 @@ func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
 		s.addAll(cols)
 		return
 	}
-	e := b.scalar(inner, c)
+	e := f(b.scalar(inner, c))
 	if name != "" {
 		s.add(name, e)
 	} else {

@@ -37,7 +37,7 @@ func (b *binder) searchTables(tables []syntax.Expr, in *relation, env *env) []so
 		}
 		return list
 	case in != nil:
-		return []source{{in, in.table}}
+		return []source{{rel: in, name: in.table}}
 	}
 	return b.wildcardTables("*", env)
 }
@@ -52,7 +52,11 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		before := len(b.diags)
 		seen := b.seen
 		b.seen = nil
-		p := b.pred(searchPred(pred, s.rel.cols, cs), (&ctx{env: env}).row(s.rel))
+		cols := s.rel.cols
+		if s.empty {
+			cols = nil // terms need not be looked for; names still must be right
+		}
+		p := b.pred(searchPred(pred, cols, cs), (&ctx{env: env}).row(s.rel))
 		b.seen = seen
 		if missing := b.diags[before:]; len(missing) > 0 && onlyMissing(missing) {
 			if first == nil {
@@ -63,7 +67,10 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		} else {
 			matched = true
 		}
-		out = append(out, source{b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols), s.name})
+		if !s.empty {
+			s.rel = b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols)
+		}
+		out = append(out, s)
 	}
 	if !matched {
 		b.diags = append(b.diags, first...)

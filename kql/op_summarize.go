@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,22 +40,34 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	if len(s.list) == 0 {
 		return r
 	}
-	list := s.sql()
+	nkeys := len(keys)
 	if r.part != nil {
-		list += r.partList()
 		keys = append(keys, r.part.ref())
 	}
-	sql := "SELECT " + list + " FROM " + r.from
-	switch {
-	case len(keys) > 0:
-		sql += " GROUP BY " + strings.Join(keys, ", ")
-	case len(op.Aggs) == 0:
-		sql = "SELECT DISTINCT " + list + " FROM " + r.from
+	tail := r.partList() + " FROM " + r.from
+	if len(keys) > 0 {
+		tail += " GROUP BY " + strings.Join(keys, ", ")
 	}
-	out := b.heavy(sql, s.cols)
+	out := b.heavy("SELECT "+s.sql()+tail, s.cols)
+	if len(s.list) > manyAggregates && nkeys > 0 {
+		// arg_max(t, *) over a union of everything has thousands of columns.
+		b.ctes[len(b.ctes)-1].late = func(read identifiers) string {
+			list := slices.Clone(s.list[:nkeys])
+			for i, col := range s.cols[nkeys:] {
+				if read[col.ref()] {
+					list = append(list, s.list[nkeys+i])
+				}
+			}
+			return "SELECT " + strings.Join(list, ", ") + tail
+		}
+	}
 	out.part = r.part
 	return out
 }
+
+// manyAggregates is from how many columns on a summarize waits to learn which
+// of them are read.
+const manyAggregates = 200
 
 // groupKey adds one key of by to s.
 func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
@@ -68,12 +81,21 @@ func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
 			}
 		}
 	}
-	b.projected(s, x, c)
+	b.projectedBy(s, x, c, func(e expr) expr { return b.beforehand(c.src, e) })
 	for _, col := range s.cols[from:] {
 		if col.typ == Dynamic {
 			b.report(x.Span(), "SEM0048", "wrap it in tostring(…)", "summarize cannot group by a dynamic value")
 		}
 	}
+}
+
+// beforehand computes e in a step before the aggregation if it holds a window,
+// which SQL does not allow there.
+func (b *binder) beforehand(r *relation, e expr) expr {
+	if e.window && r != nil {
+		e.sql, e.window = b.hoist(r, e.sql), false
+	}
+	return e
 }
 
 // aggregates adds the columns of one aggregate expression to s.
@@ -152,7 +174,7 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 			}
 			continue
 		}
-		e := b.scalar(a, &inner)
+		e := b.beforehand(c.src, b.scalar(a, &inner))
 		good = good && e.typ != Unknown
 		args = append(args, e)
 		names = append(names, resultName(a))

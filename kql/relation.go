@@ -12,7 +12,10 @@ type column struct {
 	id   string // SQL identifier, unique in its relation without regard to case
 	// bound is what the absolute value of a long cannot exceed, 0 when unknown.
 	bound int64
-	also  string // another name it answers to where no column has that one, or ""
+	// weight is how much SQL it stands for since the last table or aggregate, see
+	// weigh.
+	weight int
+	also   string // another name it answers to where no column has that one, or ""
 }
 
 // ref is the SQL that names the column.

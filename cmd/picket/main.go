@@ -20,10 +20,10 @@ Usage:
                                     run the whole job here and now, in a temporary folder
   picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--syslog ADDR] [--log FILE]
                                     run as a service
-  picket query  [--data DIR] [--format table|json|csv] 'KQL'
+  picket query  [--data DIR] [--format FORMAT] [--limit ROWS] 'KQL'
                                     ask a running server
-  picket kql    [--table NAME=FILE]... [--batch]
-                                    run KQL from standard input over files, without a server
+  picket kql    ['KQL'] [FILE]...   run KQL over files (CSV, JSON, Parquet, logs), without a server;
+                                    picket kql --help tells more
   picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
@@ -142,13 +142,18 @@ func version() string {
 
 // parse reads flags, also when they stand behind the operands, and returns the operands.
 func parse(fs *flag.FlagSet, args []string, stdio stdio) ([]string, error) {
+	return parseWith(fs, "Flags of picket "+fs.Name()+":\n", args, stdio)
+}
+
+// parseWith is parse for a command with a help of its own, which the flags follow.
+func parseWith(fs *flag.FlagSet, help string, args []string, stdio stdio) ([]string, error) {
 	fs.SetOutput(io.Discard) // of mistakes; they are told once, as all are
 	fs.Usage = func() {}
 	var operands []string
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
-				fmt.Fprintf(stdio.out, "Flags of picket %s:\n", fs.Name())
+				fmt.Fprint(stdio.out, help)
 				fs.SetOutput(stdio.out)
 				fs.PrintDefaults()
 				return nil, err
