@@ -84,7 +84,7 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 	}
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
 		Skip:   reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip}),
-		Locals: []reputation.Local{s.Library}, Providers: providers, Keys: keys, Logger: log,
+		Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Logger: log,
 	})
 	return s, nil
 }

@@ -1,0 +1,42 @@
+package reputation
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"picket/state"
+)
+
+// Store is the local source of what was imported into Picket's own store.
+// Whoever imports it stands for it: it does not lose weight with age.
+type Store struct {
+	DB     *state.DB
+	Logger *slog.Logger
+}
+
+// Look implements [Local].
+func (s Store) Look(dst []Finding, ip netip.Addr) []Finding {
+	p, ok, err := s.DB.Profile(context.Background(), ip)
+	if err != nil {
+		s.Logger.Error("the store of reputation cannot be read", "ip", ip, "err", err)
+		return append(dst, Finding{Source: "picket", Title: "Picket", State: Failed, Reason: "the store cannot be read", Reliability: "A"})
+	}
+	if !ok {
+		return dst
+	}
+	f := Finding{
+		Source: "picket", Title: "Picket", Reliability: "A", State: Clean, Asserted: true,
+		Verdict: Verdict(p.Verdict), Confidence: p.Confidence, Labels: p.Ttps, Behaviours: p.Ttps, Techniques: p.Techniques,
+		Reason: strings.Join(p.Sources, ", "), Indicator: p.IndicatorOfIntelligence,
+		CountryCode: p.CountryCode, ASN: p.Asn, ASOrg: p.AsOrganization, FirstSeen: p.FirstSeen, LastSeen: p.LastSeen,
+	}
+	switch f.Verdict {
+	case Malicious, Suspicious:
+		f.State = Hit
+	case Unknown:
+		f.Verdict = ""
+	}
+	return append(dst, f)
+}
