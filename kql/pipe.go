@@ -132,6 +132,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.invokeOp(op, r, c)
 	case *syntax.ScanOp:
 		return b.scan(op, r, c)
+	case *syntax.ReduceOp:
+		return b.reduce(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
