@@ -27,6 +27,8 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.dcountIntersect(op, r, c)
 	case "rows_near":
 		return b.rowsNear(op, r, c)
+	case "autocluster", "basket", "diffpatterns":
+		return b.patterns(op, r, c)
 	case "rolling_percentile":
 		return b.rollingPercentile(op, r, c)
 	default:
