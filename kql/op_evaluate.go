@@ -27,6 +27,18 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.dcountIntersect(op, r, c)
 	case "rows_near":
 		return b.rowsNear(op, r, c)
+	case "sliding_window_counts":
+		return b.slidingCounts(op, r, c)
+	case "activity_engagement":
+		return b.engagement(op, r, c)
+	case "active_users_count":
+		return b.activeUsers(op, r, c)
+	case "session_count":
+		return b.sessionCount(op, r, c)
+	case "activity_metrics":
+		return b.activityMetrics(op, r, c)
+	case "new_activity_metrics":
+		return b.newActivityMetrics(op, r, c)
 	case "autocluster", "basket", "diffpatterns":
 		return b.patterns(op, r, c)
 	case "rolling_percentile":
