@@ -18,6 +18,10 @@ func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 		}
 		return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
 	}
+	if x.Op == syntax.COLON {
+		b.report(x.OpPos, "SEM0015", "write has, or == to compare", "':' looks for a term only in search and find")
+		return unknown()
+	}
 	l, r := b.scalar(x.X, c), b.scalar(x.Y, c)
 	switch x.Op {
 	case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:

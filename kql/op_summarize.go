@@ -11,6 +11,10 @@ import (
 // summarize groups the rows. The groups' columns come first, then the
 // aggregates'. Without by there is one group, even over no rows.
 func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relation {
+	if len(op.Aggs) == 0 && !op.HasBy {
+		b.errorf(op, "SEM0013", "summarize needs an aggregate such as count(), or by and what to group by")
+		return r
+	}
 	s := newSelection()
 	group := map[string]bool{}
 	var keys []string
