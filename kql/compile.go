@@ -94,6 +94,10 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, b.diags
 	}
 	q := &Query{Render: b.rend, Now: opt.Now}
+	if r == nil && b.opt.Open { // functions to be saved, say
+		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
+		r = b.empty(nil)
+	}
 	if r == nil {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}

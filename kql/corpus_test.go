@@ -68,7 +68,7 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 	}
-	const floor = 2010
+	const floor = 2550
 	if good < floor {
 		t.Errorf("%d compile, want at least %d", good, floor)
 	}

@@ -49,7 +49,12 @@ func (b *binder) union(op *syntax.UnionOp, in *relation, env *env) *relation {
 // expression. With fuzzy, an operand that names what is not there is left out.
 func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []source {
 	if w, ok := x.(*syntax.Wildcard); ok {
-		return b.wildcardTables(w.Pattern, env)
+		list := b.wildcardTables(w.Pattern, env)
+		if len(list) == 0 && b.opt.Open {
+			b.warn(w.Span(), codeName, "", "no table that is declared fits "+w.Pattern+": it is taken for one with any columns")
+			list = []source{{rel: b.anything()}}
+		}
+		return list
 	}
 	before := len(b.diags)
 	r := b.tabular(x, env)
