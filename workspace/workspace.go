@@ -34,8 +34,22 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
+	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
+	// tells how many.
+	SkipBad bool
+
+	// Also are second names of tables, which find them where no table has that
+	// name; they are not among [DB.Tables].
+	Also map[string]string
+
+	// NoBuiltin leaves out the tables that every workspace has.
+	NoBuiltin bool
+
 	Limits      Limits
 	Concurrency Concurrency
+	// Memory bounds what all queries together take, in bytes. 0 means 60 % of the
+	// memory there is.
+	Memory int64
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
@@ -45,10 +59,14 @@ type DB struct {
 	now    func() time.Time
 	limits Limits
 	turns  *turns
+	guard  *guard
 	id     string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
+
+	also    map[string]string
+	skipped []Skipped
 
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
@@ -65,6 +83,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
+		also:     o.Also,
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -78,19 +97,19 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.limits = db.limits.or(defaultLimits())
 	db.turns = newTurns(o.Concurrency.withDefaults())
-	if err := db.open(path, o.Files); err != nil {
+	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
 		}
 		if path == "" {
-			path = "in memory"
+			return nil, err
 		}
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
 	return db, nil
 }
 
-func (db *DB) open(path string, files []File) error {
+func (db *DB) open(path string, o Options) error {
 	if path != "" {
 		// Absolute: the driver takes a relative path with a colon for a URL.
 		abs, err := filepath.Abs(path)
@@ -127,14 +146,19 @@ func (db *DB) open(path string, files []File) error {
 		}
 		return nil
 	}
-	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
+		set("GLOBAL TimeZone", "'UTC'")); err != nil {
 		return err
 	}
-	if err := db.loadFiles(ctx, files); err != nil {
+	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
+		return err
+	}
+	scanned, err := db.loadFiles(ctx, o)
+	if err != nil {
 		return err
 	}
 	// From here on SQL can touch nothing but this database, and cannot turn that back.
-	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+	if err := db.closeFileSystem(ctx, scanned); err != nil {
 		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
@@ -146,6 +170,9 @@ func (db *DB) open(path string, files []File) error {
 	}
 	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
+	if o.NoBuiltin {
+		return nil
+	}
 	return db.createBuiltin(ctx)
 }
 
@@ -225,6 +252,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	t, ok := db.tables[name]
+	if also, has := db.also[name]; has && !ok {
+		t, ok = db.tables[also]
+	}
 	return t, ok
 }
 
