@@ -34,7 +34,9 @@ check: ## formatting and vet
 	$(GO) vet ./...
 
 # The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
-TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal
+TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
+# Folders whose package-lock.json lists what tests run under Node.
+NODE_TESTS := kql/syntax/testdata/kusto
 .PHONY: setup
 setup: # install the programs the tests drive, where they are missing
 	@missing=""; for t in $(TOOLS); do \
@@ -44,6 +46,8 @@ setup: # install the programs the tests drive, where they are missing
 	    echo "installing for the tests:$$missing"; \
 	    $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else echo "some tests will be skipped; they need:$$missing"; fi; fi
+	@for d in $(NODE_TESTS); do [ $$d/node_modules -nt $$d/package-lock.json ] || (cd $$d && npm ci --silent && touch node_modules) \
+	  || echo "some tests will be skipped: npm ci failed in $$d"; done
 
 .PHONY: lint
 lint: ## golangci-lint, when it is installed

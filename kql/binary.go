@@ -19,6 +19,10 @@ func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 		}
 		return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
 	}
+	if x.Op == syntax.COLON {
+		b.report(x.OpPos, "SEM0015", "write has, or == to compare", "':' looks for a term only in search and find")
+		return unknown()
+	}
 	l, r := b.scalar(x.X, c), b.scalar(x.Y, c)
 	switch x.Op {
 	case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
@@ -156,7 +160,7 @@ func stringAs(s, e expr) (expr, expr) {
 	case Guid:
 		return expr{sql: "lower(" + s.sql + ")", typ: Guid, window: s.window}, e
 	case DateTime, TimeSpan:
-		return expr{sql: ticksFromText(s.sql, e.typ), typ: e.typ, window: s.window}, e
+		return expr{sql: TicksFromText(s.sql, e.typ), typ: e.typ, window: s.window}, e
 	}
 	return expr{sql: "TRY_CAST(" + s.sql + " AS " + e.typ.SQL() + ")", typ: e.typ, window: s.window}, e
 }

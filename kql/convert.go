@@ -72,16 +72,16 @@ func fromDynamic(e expr, t Type) expr {
 	case Guid:
 		out.sql = "lower(TRY_CAST(" + text + " AS UUID)::VARCHAR)"
 	case DateTime, TimeSpan:
-		out.sql = ticksFromText(text, t)
+		out.sql = TicksFromText(text, t)
 	default:
 		return e
 	}
 	return out
 }
 
-// ticksFromText is the SQL that reads a datetime or timespan written as text,
-// NULL when it is none.
-func ticksFromText(text string, t Type) string {
+// TicksFromText is the SQL that reads a datetime or timespan, as t says, from
+// the SQL of a text, as todatetime() and totimespan() do: NULL when it is none.
+func TicksFromText(text string, t Type) string {
 	return fromText(expr{sql: text}, t)
 }
 
