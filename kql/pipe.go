@@ -21,6 +21,8 @@ func (b *binder) tableOf(v value, x syntax.Expr) *relation {
 		return v.rel
 	case v.scalar != nil && v.scalar.typ != Unknown:
 		b.errorf(x, "SEM0041", "a table is needed here, and this is a %s", v.scalar.typ)
+	case v.scalar != nil && b.opt.Open:
+		return b.anything()
 	case v.fn != nil:
 		b.errorf(x, "SEM0042", "a table is needed here, and this is a function: call it with its arguments")
 	}
@@ -94,7 +96,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 	case *syntax.SummarizeOp:
 		return b.summarize(op, r, c)
 	case *syntax.CountOp:
-		return b.count(r)
+		return b.count(r, op.As)
 	case *syntax.JoinOp:
 		return b.join(op, r, env)
 	case *syntax.UnionOp:
@@ -132,6 +134,8 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.invokeOp(op, r, c)
 	case *syntax.ScanOp:
 		return b.scan(op, r, c)
+	case *syntax.ReduceOp:
+		return b.reduce(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
@@ -202,6 +206,9 @@ func (b *binder) table(name string) (*relation, bool) {
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
+	if b.opt.Open {
+		r.loose = &looseTable{name: t.Name, declared: true}
+	}
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {
