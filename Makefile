@@ -54,8 +54,9 @@ lint: ## golangci-lint, when it is installed
 	golangci-lint run
 
 .PHONY: bench
-bench: ## benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
+	$(GO) test -run '^$$' -bench 'BenchmarkDetections|BenchmarkSearch' -benchtime 5x -timeout 40m ./workspace
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /workspace$$)
 
 .PHONY: fuzz
 FUZZTIME ?= 30s

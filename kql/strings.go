@@ -137,18 +137,32 @@ func hasConst(l expr, terms []string, all bool) string {
 	for _, t := range terms {
 		if all || len(terms) <= 4 {
 			parts = append(parts, op.has(l, strLit(strings.ToLower(t))))
-		} else {
-			parts = append(parts, "(?:"+op.pattern(strings.ToLower(t))+")")
 		}
 	}
 	switch {
-	case len(parts) == 0:
+	case len(terms) == 0:
 		return formatBool(all)
 	case all:
 		return "(" + strings.Join(parts, " AND ") + ")"
 	case len(terms) <= 4:
 		return "(" + strings.Join(parts, " OR ") + ")"
 	}
-	// Many terms are one automaton: a search for each would cost more.
-	return "regexp_matches(" + l.sql + ", " + quoteString(strings.Join(parts, "|")) + ")"
+	// Many terms are one automaton: a search for each would cost more. The borders
+	// stand once around all terms: one for each term would be more states than
+	// the engine keeps, and it would fall back to its slowest way.
+	var groups []string
+	for _, border := range [][2]string{{"", ""}, {termStart, ""}, {"", termEnd}, {termStart, termEnd}} {
+		var words []string
+		for _, t := range terms {
+			first, _ := utf8.DecodeRuneInString(t)
+			last, _ := utf8.DecodeLastRuneInString(t)
+			if inTerm(first) == (border[0] != "") && inTerm(last) == (border[1] != "") {
+				words = append(words, regexp.QuoteMeta(strings.ToLower(t)))
+			}
+		}
+		if len(words) > 0 {
+			groups = append(groups, border[0]+"(?:"+strings.Join(words, "|")+")"+border[1])
+		}
+	}
+	return "regexp_matches(" + l.sql + ", " + quoteString(strings.Join(groups, "|")) + ")"
 }
