@@ -29,6 +29,8 @@ type binder struct {
 	hoists int
 	views  []viewDef
 	rend   *Render
+
+	settings []Prop
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

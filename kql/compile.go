@@ -25,6 +25,10 @@ type Options struct {
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
+	// Parameters are values for declare query_parameters by name, as JSON has them
+	// or as text that holds one KQL literal. A parameter that is not there has its
+	// default. When Parameters is nil, one without either is null, else an error.
+	Parameters map[string]any
 	// External, when not nil, answers externaldata: it returns the name of a table
 	// in the database that holds what lies at the locations, with columns of the
 	// order and types asked for; "" stands for no rows. It must allow only
@@ -51,6 +55,9 @@ type Query struct {
 	Columns []Column
 	Render  *Render // nil when the query has no render operator
 	Now     Ticks   // what now() was
+	// Settings are the set statements, in order. They do not change what the
+	// query means; who runs it may take them for limits.
+	Settings []Prop
 }
 
 // Render is what the render operator asked for. It does not change rows.
@@ -59,7 +66,8 @@ type Render struct {
 	Props []Prop // in source order
 }
 
-// Prop is one property of render: title="…", kind=stacked.
+// Prop is one property of render (title="…", kind=stacked), or of the request
+// (set notruncation, whose value is "").
 type Prop struct{ Name, Value string }
 
 // Compile compiles a KQL query for the tables of cat. The error, when there is
@@ -81,7 +89,7 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 	if failed(b.diags) {
 		return nil, b.diags
 	}
-	q := &Query{Render: b.rend, Now: opt.Now}
+	q := &Query{Render: b.rend, Now: opt.Now, Settings: b.settings}
 	if r == nil {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}
@@ -140,7 +148,10 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 			out = b.any(s.X, &ctx{env: env})
 		case *syntax.DeclareStmt:
 			b.declare(s, env)
-		case *syntax.SetStmt: // request properties do not change what a query means here
+		case *syntax.SetStmt:
+			if s.Name != nil {
+				b.settings = append(b.settings, Prop{s.Name.Text, wordOf(s.Value)})
+			}
 		case *syntax.PatternStmt:
 			if s.Name != nil {
 				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
@@ -175,21 +186,6 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		v.scalar = &expr{sql: "NULL", typ: Unknown}
 	}
 	env.vars[s.Name.Text] = &v
-}
-
-// declare binds declare query_parameters: their defaults are their values.
-func (b *binder) declare(s *syntax.DeclareStmt, env *env) {
-	for _, p := range s.Params {
-		if p.Name == nil || p.Tabular() {
-			continue
-		}
-		t := b.typeName(p.Type)
-		e := nullLit(t)
-		if p.Default != nil {
-			e = b.castTo(b.scalar(p.Default, &ctx{env: env}), t, p.Default)
-		}
-		env.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
-	}
 }
 
 // typeName resolves the name of a type.

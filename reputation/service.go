@@ -6,6 +6,7 @@ package reputation
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"picket"
 	"picket/state"
 )
 
@@ -23,6 +25,7 @@ const DefaultPriceUSD = 0.02
 type Options struct {
 	PriceUSD *float64         // of one counted lookup; nil is DefaultPriceUSD
 	Skip     *Skipper         // nil skips what is not public
+	TokenKey picket.Secret    // signs bearer tokens; "" makes one that ends with the process
 	Now      func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
 }
@@ -36,7 +39,8 @@ type Service struct {
 	log           *slog.Logger
 	priceMicroUSD int64
 
-	keys keyCache
+	keys     keyCache
+	tokenKey []byte
 
 	charges chan *charge  // that wait for a commit
 	stopped chan struct{} // closed when Run is over
@@ -64,6 +68,9 @@ func New(db *state.DB, o Options) *Service {
 		price = *o.PriceUSD
 	}
 	s.priceMicroUSD = int64(math.Round(price * 1e6))
+	if s.tokenKey = []byte(o.TokenKey.Reveal()); len(s.tokenKey) == 0 {
+		s.tokenKey = []byte(rand.Text())
+	}
 	if s.skip == nil {
 		s.skip = NewSkipper(SkipOptions{})
 	}

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,6 +19,7 @@ import (
 // are made. It must be read to the end or closed.
 type Result struct {
 	Columns []kql.Column
+	Render  *kql.Render // nil when the query has no render operator
 
 	// Truncated says, after the rows were read, which limit cut them off, or is "".
 	Truncated string
@@ -29,20 +31,27 @@ type Result struct {
 	limits Limits
 }
 
-// Query compiles and runs KQL. An error in the query itself is a
-// syntax.Diagnostics; one while it runs, or a reached time limit, a picket.Error.
+// Query compiles and runs KQL within the workspace's limits. An error in the
+// query itself is a syntax.Diagnostics; one while it runs, or a reached time
+// limit, a picket.Error.
 func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, error) {
+	q, err := db.Compile(ctx, src, o)
+	if err != nil {
+		return nil, err
+	}
+	return db.Run(ctx, q, Limits{})
+}
+
+// Compile compiles KQL for the tables of the workspace. The error is a
+// syntax.Diagnostics.
+func (db *DB) Compile(ctx context.Context, src string, o kql.Options) (*kql.Query, error) {
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
 	}
 	if o.Probe == nil {
 		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, sql) }
 	}
-	q, err := kql.Compile(src, db, o)
-	if err != nil {
-		return nil, err
-	}
-	return db.Run(ctx, q)
+	return kql.Compile(src, db, o)
 }
 
 // probe runs SQL that kql.Compile asks for and returns its first column.
@@ -68,25 +77,33 @@ func (db *DB) probe(ctx context.Context, sql string) ([]string, error) {
 	return out, nil
 }
 
-// Run runs a compiled query.
-func (db *DB) Run(ctx context.Context, q *kql.Query) (*Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
+// Run runs a compiled query. What is zero in limits is as the workspace has it.
+func (db *DB) Run(ctx context.Context, q *kql.Query, limits Limits) (*Result, error) {
+	limits.Time = cmp.Or(limits.Time, db.limits.Time)
+	limits.Rows = cmp.Or(limits.Rows, db.limits.Rows)
+	limits.Bytes = cmp.Or(limits.Bytes, db.limits.Bytes)
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
 	// The driver holds the whole result before its first row is read: it must
 	// not hold what the limit cuts off. One row more tells that there are more.
-	limited := fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, db.limits.Rows+1)
+	most := limits.Rows + 1
+	if limits.Take > 0 {
+		most = min(most, limits.Take)
+	}
+	limited := fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, most)
 	rows, err := db.pool.QueryContext(ctx, limited) //nolint:rowserrcheck // Result.Rows checks it
 	if err != nil {
 		defer cancel()
 		return nil, db.runError(ctx, err)
 	}
-	return &Result{Columns: q.Columns, rows: rows, ctx: ctx, cancel: cancel, db: db, limits: db.limits}, nil
+	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, cancel: cancel, db: db, limits: limits}, nil
 }
 
 // runError tells a reached limit, and what is no fault of the query, from other
 // failures.
 func (db *DB) runError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return picket.Errorf(picket.Busy, "the query took longer than %s; narrow its time range or its rows", db.limits.Time)
+		// The cause tells it from other limits, which may be gone at the next try.
+		return &picket.Error{Code: picket.Busy, Msg: "the query took longer than it may; narrow its time range or its rows", Err: context.DeadlineExceeded}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -143,7 +143,7 @@ func TestQueryLimits(t *testing.T) {
 		t.Errorf("%d rows, truncated %q, err %v", len(rows), res.Truncated, err)
 	}
 	// No more is made than is read, in the order that was asked for.
-	res, err = db.Run(t.Context(), &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}})
+	res, err = db.Run(t.Context(), &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}}, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,9 @@ type Limits struct {
 	Rows int           // default 500,000
 	// Bytes of result as text, roughly. Default 100 MB.
 	Bytes int64
+	// Take ends the result after so many rows, which is not told as a limit. 0
+	// is all.
+	Take int
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
