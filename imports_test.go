@@ -15,7 +15,7 @@ import (
 // layers is the dependency rule: a package imports only packages of earlier
 // lines; packages of one line never import each other.
 var layers = [][]string{
-	{"picket", "picket/kql/syntax"},
+	{"picket", "picket/address", "picket/kql/syntax"},
 	{"picket/kql"},
 	{"picket/workspace", "picket/state"},
 	{"picket/ingest", "picket/analytics", "picket/incident", "picket/playbook", "picket/reputation", "picket/deception", "picket/response"},

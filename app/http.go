@@ -21,7 +21,7 @@ func (a *App) wireServer() error {
 	}
 	handler := server.New(server.Options{
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
-		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Logger: a.component("prowl")}),
+		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Logger: a.component("prowl")}),
 		Admin: admin,
 		Verify: func(ctx context.Context, key picket.Secret, scope string) error {
 			_, err := a.Reputation.VerifyKey(ctx, key, scope)

@@ -22,6 +22,14 @@ type Options struct {
 	// and returns the first column. The plugins bag_unpack and pivot need it,
 	// whose columns depend on the data.
 	Probe func(sql string) ([]string, error)
+	// Empty, when not nil, names stored tables that hold no rows at present, which
+	// union * and search then leave out of the SQL: a workspace has hundreds of
+	// tables and rows in a few. Such a query is to be run at once.
+	Empty func() map[string]bool
+	// Open is for checking content against a schema that need not be whole: a
+	// table, column or function that nobody declared is taken as it is used and
+	// told in Query.Warnings. The result has no SQL then.
+	Open bool
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
@@ -55,6 +63,9 @@ type Query struct {
 	Columns []Column
 	Render  *Render // nil when the query has no render operator
 	Now     Ticks   // what now() was
+	// Warnings are the names that [Options.Open] has let pass. Columns that come
+	// from them have the type Unknown.
+	Warnings syntax.Diagnostics
 	// Settings are the set statements, in order. They do not change what the
 	// query means; who runs it may take them for limits.
 	Settings []Prop
@@ -86,14 +97,23 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, b.diags
 	}
 	r := b.query(tree)
+	b.needTable(r, tree)
 	if failed(b.diags) {
 		return nil, b.diags
 	}
 	q := &Query{Render: b.rend, Now: opt.Now, Settings: b.settings}
+	if r == nil && b.opt.Open { // functions to be saved, say
+		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
+		r = b.empty(nil)
+	}
 	if r == nil {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}
 	q.SQL, q.Columns = b.result(r)
+	if q.Warnings = b.warnings; q.Warnings != nil {
+		q.SQL = ""
+		slices.SortStableFunc(q.Warnings, func(x, y syntax.Diagnostic) int { return cmp.Compare(x.Span.Start, y.Span.Start) })
+	}
 	return q, nil
 }
 
@@ -133,7 +153,9 @@ func (b *binder) query(q *syntax.Query) *relation {
 	if q == nil {
 		return nil
 	}
-	return b.stmts(q.Stmts, newEnv(nil)).rel
+	env := newEnv(nil)
+	b.watch.scope(env)
+	return b.stmts(q.Stmts, env).rel
 }
 
 // stmts binds statements in env and returns what the last expression yields:
@@ -178,6 +200,7 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		if fn.View && len(fn.Params) == 0 {
 			b.views = append(b.views, viewDef{s.Name.Text, v})
 		}
+		b.openBody(fn, env)
 		return
 	}
 	v := b.any(s.Value, &ctx{env: env})

@@ -100,6 +100,9 @@ func pureNatives() []Native {
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
+		{"kql_patterns", 4, func(a []string) (string, bool) { return findPatterns(a[0], a[1], a[2], a[3]) }},
+		{"kql_reduce", 4, func(a []string) (string, bool) { return reduceTexts(a[0], a[1], a[2], a[3]) }},
+		{"kql_components", 3, func(a []string) (string, bool) { return components(a[0], a[1], a[2]) }},
 	} {
 		list = append(list, Native{n.name, n.args, func(a []string) (string, bool, error) {
 			r, ok := n.f(a)
@@ -143,6 +146,7 @@ func nativeFunctions() []function {
 		fn("beta_inv", tpl(Real, "kql_special('beta_inv', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
 		fn("hash", low(Long, hash, Unknown, Long).from(1)),
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
+		refuse("graph", "there are no stored graph models; make the graph with make-graph"),
 		refuse("hash_combine", "use hash(strcat(…)) of the values"),
 		refuse("hash_many", "use hash(strcat(…)) of the values"),
 		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),

@@ -8,12 +8,21 @@ import (
 
 // tabular binds x and requires a table. It reports and returns nil otherwise.
 func (b *binder) tabular(x syntax.Expr, env *env) *relation {
-	v := b.any(x, &ctx{env: env})
+	return b.tableOf(b.any(x, &ctx{env: env}), x)
+}
+
+// tableOf requires v, the value of x, to be a table.
+func (b *binder) tableOf(v value, x syntax.Expr) *relation {
 	switch {
 	case v.rel != nil:
+		if !b.needTable(v.rel, x) {
+			return nil
+		}
 		return v.rel
 	case v.scalar != nil && v.scalar.typ != Unknown:
 		b.errorf(x, "SEM0041", "a table is needed here, and this is a %s", v.scalar.typ)
+	case v.scalar != nil && b.opt.Open:
+		return b.anything()
 	case v.fn != nil:
 		b.errorf(x, "SEM0042", "a table is needed here, and this is a function: call it with its arguments")
 	}
@@ -22,7 +31,12 @@ func (b *binder) tabular(x syntax.Expr, env *env) *relation {
 
 // pipe binds Source | Op | Op ….
 func (b *binder) pipe(p *syntax.Pipe, env *env) *relation {
-	r := b.tabular(p.Source, env)
+	var r *relation
+	if v := b.any(p.Source, &ctx{env: env}); v.rel != nil && v.rel.graph != nil {
+		r = v.rel
+	} else {
+		r = b.tableOf(v, p.Source)
+	}
 	return b.ops(p.Ops, r, env)
 }
 
@@ -45,8 +59,13 @@ func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
 
 // op binds one operator over input r.
 func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
+	b.watch.input(op, r, env)
 	if r.part != nil && !partWise(op) {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
+		return nil
+	}
+	if r.graph != nil && !isGraphOp(op) {
+		b.needTable(r, op)
 		return nil
 	}
 	in := *r
@@ -77,7 +96,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 	case *syntax.SummarizeOp:
 		return b.summarize(op, r, c)
 	case *syntax.CountOp:
-		return b.count(r)
+		return b.count(r, op.As)
 	case *syntax.JoinOp:
 		return b.join(op, r, env)
 	case *syntax.UnionOp:
@@ -115,6 +134,10 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.invokeOp(op, r, c)
 	case *syntax.ScanOp:
 		return b.scan(op, r, c)
+	case *syntax.ReduceOp:
+		return b.reduce(op, r, c)
+	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
+		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
 		return r // the parser told
 	case *syntax.UnsupportedOp:
@@ -183,6 +206,9 @@ func (b *binder) table(name string) (*relation, bool) {
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
+	if b.opt.Open {
+		r.loose = &looseTable{name: t.Name, declared: true}
+	}
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {

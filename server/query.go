@@ -1,6 +1,9 @@
 package server
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -68,7 +71,7 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 			o.To = kql.TicksOf(to)
 		}
 	}
-	res, err := s.Workspace.Query(r.Context(), req.Query, o)
+	res, err := s.Workspace.QueryAs(r.Context(), caller(r), req.Query, o)
 	if err != nil {
 		var d syntax.Diagnostics
 		if errors.As(err, &d) && len(d) > 0 {
@@ -80,10 +83,17 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 	return timeout(writeResult(w, res))
 }
 
+// caller tells callers apart by what they authenticate with, of which only a
+// hash is kept.
+func caller(r *http.Request) workspace.Caller {
+	sum := sha256.Sum256([]byte(r.Header.Get("Authorization") + "\n" + r.Header.Get("x-api-key")))
+	return workspace.Caller{Name: hex.EncodeToString(sum[:8])}
+}
+
 // timeout gives a query that took too long the status of the API. Clients would
 // repeat a 429 at once.
 func timeout(err error) error {
-	if picket.CodeOf(err) == picket.Busy {
+	if picket.CodeOf(err) == picket.Busy && errors.Is(err, context.DeadlineExceeded) {
 		return &apiError{http.StatusGatewayTimeout, "GatewayTimeout", err.Error(), nil}
 	}
 	return err

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -178,6 +180,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		api = &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "The request was cut off", nil}
 	default:
 		api = &apiError{http.StatusInternalServerError, "InternalServerError", "An internal error occurred; the server's log says more", nil}
+	}
+	var throttled *workspace.Throttled
+	if errors.As(err, &throttled) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
 	}
 	id := uuid.NewString()
 	if api.status >= 500 && r.Context().Err() == nil {

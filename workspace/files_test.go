@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// file is a table of one file.
+func file(table, path string) File { return File{Table: table, Paths: []string{path}} }
+
 // load opens a workspace with one file as table T and returns its columns and
 // its rows, as text.
 func load(t *testing.T, name, text string) (columns, rows string, err error) {
@@ -26,7 +29,7 @@ func load(t *testing.T, name, text string) (columns, rows string, err error) {
 		fmt.Fprint(f, text)
 	}
 	f.Close()
-	db, err := Open("", Options{Files: []File{{"T", path}}})
+	db, err := Open("", Options{Files: []File{file("T", path)}})
 	if err != nil {
 		return "", "", err
 	}
@@ -65,7 +68,7 @@ func TestLoadCSV(t *testing.T) {
 	f("a.csv", "a,b\n# x,2\n#,3\n", "a:string b:long", "# x", "#")
 	f("a.csv", "\"a,b\";c\n1;2\n", "a,b:long c:long", "1")
 	f("a.csv", "\ufeffa;b\r\n1;2\r\n", "a:long b:long", "1")
-	f("a.txt", "a\tb\n1\t2,3\n", "a:long b:string", "2,3")
+	f("a.tab", "a\tb\n1\t2,3\n", "a:long b:string", "2,3")
 	f("a.tsv", "a,b\n1;2\n", "a,b:string", "1;2")
 	f("a.csv.gz", "a;b\n1;2\n", "a:long b:long", "1")
 	f("a.csv", "m\n\"a, b\"\n\"it\"\"s\"\n\"two\nlines\"\n", "m:string", "a, b", "two\nlines")

@@ -1,9 +1,7 @@
 package workspace
 
 import (
-	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,7 +14,8 @@ import (
 )
 
 // Result is the answer to a query: its columns, and rows that are read as they
-// are made. It must be read to the end or closed.
+// are made. It must be read to the end or closed: until then it keeps its place
+// among the queries that may run.
 type Result struct {
 	Columns []kql.Column
 	Render  *kql.Render // nil when the query has no render operator
@@ -24,78 +23,114 @@ type Result struct {
 	// Truncated says, after the rows were read, which limit cut them off, or is "".
 	Truncated string
 
-	rows   *sql.Rows
-	ctx    context.Context // of the running query: its deadline tells why it ended
-	cancel context.CancelFunc
+	rows   *stream
+	ctx    context.Context // of the running query: it tells why it ended
+	end    func()
 	db     *DB
 	limits Limits
 }
 
-// Query compiles and runs KQL within the workspace's limits. An error in the
-// query itself is a syntax.Diagnostics; one while it runs, or a reached time
-// limit, a picket.Error.
+// Query compiles and runs KQL that Picket itself asks. An error in the query
+// itself is a syntax.Diagnostics; one while it runs, or a reached time limit, a
+// picket.Error.
 func (db *DB) Query(ctx context.Context, src string, o kql.Options) (*Result, error) {
-	q, err := db.Compile(ctx, src, o)
+	return db.QueryAs(ctx, Caller{}, src, o)
+}
+
+// QueryAs is [DB.Query] for a caller, who may have to wait for a turn. The error
+// is a [Throttled] when there are too many queries.
+func (db *DB) QueryAs(ctx context.Context, c Caller, src string, o kql.Options) (*Result, error) {
+	q, err := db.Compile(ctx, c, src, o)
 	if err != nil {
 		return nil, err
 	}
-	return db.Run(ctx, q, Limits{})
+	return db.Run(ctx, c, q)
 }
 
-// Compile compiles KQL for the tables of the workspace. The error is a
-// syntax.Diagnostics.
-func (db *DB) Compile(ctx context.Context, src string, o kql.Options) (*kql.Query, error) {
+// Compile compiles KQL for the tables of the workspace. The error is that of
+// [DB.Query]: the compiler may have to ask the data.
+func (db *DB) Compile(ctx context.Context, c Caller, src string, o kql.Options) (*kql.Query, error) {
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
 	}
 	if o.Probe == nil {
-		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, sql) }
+		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, c, sql) }
+	}
+	if o.Empty == nil {
+		o.Empty = func() map[string]bool { return db.emptyTables(ctx) }
 	}
 	return kql.Compile(src, db, o)
 }
 
-// probe runs SQL that kql.Compile asks for and returns its first column.
-func (db *DB) probe(ctx context.Context, sql string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, db.limits.Time)
-	defer cancel()
-	rows, err := db.pool.QueryContext(ctx, sql)
+// emptyTables names the tables that no row was ever committed to, as DuckDB's
+// catalog knows without a scan. Not to know of one costs nothing but time.
+func (db *DB) emptyTables(ctx context.Context) map[string]bool {
+	rows, err := db.pool.QueryContext(ctx, "SELECT table_name FROM duckdb_tables() WHERE estimated_size = 0")
 	if err != nil {
-		return nil, db.runError(ctx, err)
+		db.log.Warn("looking for empty tables", "error", err)
+		return nil
 	}
 	defer rows.Close()
-	var out []string
+	empty := map[string]bool{}
 	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("read result: %w", err)
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			db.log.Warn("looking for empty tables", "error", err)
+			return nil
+		}
+		empty[name] = true
+	}
+	if err := rows.Err(); err != nil {
+		db.log.Warn("looking for empty tables", "error", err)
+		return nil
+	}
+	return empty
+}
+
+// Run runs a compiled query, when its turn has come.
+func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err error) {
+	limits := c.Limits.or(db.limits)
+	leave, err := db.turns.take(ctx, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	untrack := db.guard.track(c.Name, stop)
+	end := func() {
+		cancel()
+		untrack()
+		leave()
+	}
+	rows, err := startStream(ctx, db.pool, q.SQL)
+	if err != nil {
+		defer end()
+		return nil, db.runError(ctx, err)
+	}
+	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+}
+
+// probe runs SQL that kql.Compile asks for and returns its first column.
+func (db *DB) probe(ctx context.Context, c Caller, sql string) ([]string, error) {
+	r, err := db.Run(ctx, c, &kql.Query{SQL: sql, Columns: []kql.Column{{Name: "probe", Type: kql.String}}})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for row, err := range r.Rows() {
+		if err != nil {
+			return nil, err
+		}
+		s, ok := row[0].(string)
+		if !ok {
+			return nil, fmt.Errorf("read result: a %T where the compiler asked for text", row[0])
 		}
 		out = append(out, s)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, db.runError(ctx, err)
+	if r.Truncated != "" {
+		return nil, picket.Errorf(picket.Invalid, "what the columns depend on is too much: %s", r.Truncated)
 	}
 	return out, nil
-}
-
-// Run runs a compiled query. What is zero in limits is as the workspace has it.
-func (db *DB) Run(ctx context.Context, q *kql.Query, limits Limits) (*Result, error) {
-	limits.Time = cmp.Or(limits.Time, db.limits.Time)
-	limits.Rows = cmp.Or(limits.Rows, db.limits.Rows)
-	limits.Bytes = cmp.Or(limits.Bytes, db.limits.Bytes)
-	ctx, cancel := context.WithTimeout(ctx, limits.Time)
-	// The driver holds the whole result before its first row is read: it must
-	// not hold what the limit cuts off. One row more tells that there are more.
-	most := limits.Rows + 1
-	if limits.Take > 0 {
-		most = min(most, limits.Take)
-	}
-	limited := fmt.Sprintf("SELECT * FROM (%s) LIMIT %d", q.SQL, most)
-	rows, err := db.pool.QueryContext(ctx, limited) //nolint:rowserrcheck // Result.Rows checks it
-	if err != nil {
-		defer cancel()
-		return nil, db.runError(ctx, err)
-	}
-	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, cancel: cancel, db: db, limits: limits}, nil
 }
 
 // runError tells a reached limit, and what is no fault of the query, from other
@@ -106,7 +141,7 @@ func (db *DB) runError(ctx context.Context, err error) error {
 		return &picket.Error{Code: picket.Busy, Msg: "the query took longer than it may; narrow its time range or its rows", Err: context.DeadlineExceeded}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx) // the guard's, if it was the guard
 	}
 	var e *duckdb.Error
 	switch {
@@ -128,57 +163,40 @@ func (r *Result) Rows() iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		defer r.Close()
 		var n int
-		var size int64
-		for r.rows.Next() {
-			if n == r.limits.Rows {
-				r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d records", n)
-				return
-			}
-			row, err := r.scan()
+		left := r.limits.Bytes
+		for {
+			more, err := r.rows.fetch(r.ctx)
 			if err != nil {
-				yield(nil, err)
+				yield(nil, r.db.runError(r.ctx, err))
 				return
 			}
-			n++
-			if size += rowSize(row); size > r.limits.Bytes {
-				r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d bytes", r.limits.Bytes)
+			if !more {
 				return
 			}
-			if !yield(row, nil) {
-				return
+			for r.rows.next < r.rows.size {
+				if r.limits.Take > 0 && n == r.limits.Take {
+					return
+				}
+				if n == r.limits.Rows {
+					r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d records", n)
+					return
+				}
+				row, size, err := r.rows.row(r.Columns, left)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				n++
+				if left -= size; left < 0 {
+					r.Truncated = fmt.Sprintf("the results of this query exceed the set limit of %d bytes", r.limits.Bytes)
+					return
+				}
+				if !yield(row, nil) {
+					return
+				}
 			}
 		}
-		if err := r.rows.Err(); err != nil {
-			yield(nil, r.db.runError(r.ctx, err))
-		}
 	}
-}
-
-func (r *Result) scan() ([]any, error) {
-	row := make([]any, len(r.Columns))
-	ptr := make([]any, len(row))
-	for i := range row {
-		ptr[i] = &row[i]
-	}
-	if err := r.rows.Scan(ptr...); err != nil {
-		return nil, fmt.Errorf("read result: %w", err)
-	}
-	for i, v := range row {
-		if n, ok := v.(int32); ok {
-			row[i] = int64(n)
-		}
-	}
-	return row, nil
-}
-
-func rowSize(row []any) int64 {
-	n := int64(len(row)) * 8
-	for _, v := range row {
-		if s, ok := v.(string); ok {
-			n += int64(len(s))
-		}
-	}
-	return n
 }
 
 // Collect reads all rows.
@@ -195,8 +213,8 @@ func (r *Result) Collect() ([][]any, error) {
 
 // Close lets go of a result that was not read to its end. It stops the query.
 func (r *Result) Close() error {
-	r.cancel()
-	return r.rows.Close()
+	defer r.end()
+	return r.rows.close()
 }
 
 // Window returns options for a query over rows whose TimeGenerated is in

@@ -143,7 +143,7 @@ func TestQueryLimits(t *testing.T) {
 		t.Errorf("%d rows, truncated %q, err %v", len(rows), res.Truncated, err)
 	}
 	// No more is made than is read, in the order that was asked for.
-	res, err = db.Run(t.Context(), &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}}, Limits{})
+	res, err = db.Run(t.Context(), Caller{}, &kql.Query{SQL: "SELECT range FROM range(1000000000000)", Columns: []kql.Column{{Name: "x", Type: kql.Long}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,5 +163,25 @@ func TestQueryLimits(t *testing.T) {
 	// The others go on.
 	if rows := query(t, db, "print 1", kql.Options{}); len(rows) != 1 {
 		t.Error("no answer after a query was stopped")
+	}
+}
+
+// union * and search leave out tables without rows, and see every row that was
+// appended before.
+func TestQueryEmptyTables(t *testing.T) {
+	db := open(t, "", Options{})
+	want := [][]any{}
+	for i, table := range []string{"Heartbeat", "ProwlEnrich_CL"} {
+		if got := query(t, db, `union withsource=T * | summarize n = count() by T | order by T asc`, kql.Options{}); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("union: got %v, want %v", got, want)
+		}
+		column := []string{"Computer", "IPAddress"}[i]
+		if err := db.Append(t.Context(), picket.Batch{Table: table, Columns: []string{column}, Rows: [][]any{{"203.0.113.7"}}}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, []any{table, int64(1)})
+		if got := query(t, db, `search "203.0.113.7" | summarize n = count() by T = $table | order by T asc`, kql.Options{}); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("search: got %v, want %v", got, want)
+		}
 	}
 }

@@ -4,7 +4,6 @@
 package workspace
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -35,19 +34,22 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
-	Limits Limits
-}
+	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
+	// tells how many.
+	SkipBad bool
 
-// Limits bound one query. Zero values mean the defaults, which are those of
-// the Log Analytics query API.
-type Limits struct {
-	Time time.Duration // default 3 minutes
-	Rows int           // default 500,000
-	// Bytes of result as text, roughly. Default 100 MB.
-	Bytes int64
-	// Take ends the result after so many rows, which is not told as a limit. 0
-	// is all.
-	Take int
+	// Also are second names of tables, which find them where no table has that
+	// name; they are not among [DB.Tables].
+	Also map[string]string
+
+	// NoBuiltin leaves out the tables that every workspace has.
+	NoBuiltin bool
+
+	Limits      Limits
+	Concurrency Concurrency
+	// Memory bounds what all queries together take, in bytes. 0 means 60 % of the
+	// memory there is.
+	Memory int64
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
@@ -56,10 +58,15 @@ type DB struct {
 	log    *slog.Logger
 	now    func() time.Time
 	limits Limits
+	turns  *turns
+	guard  *guard
 	id     string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
+
+	also    map[string]string
+	skipped []Skipped
 
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
@@ -76,6 +83,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
+		also:     o.Also,
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -87,22 +95,21 @@ func Open(path string, o Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
-	db.limits.Time = cmp.Or(db.limits.Time, 3*time.Minute)
-	db.limits.Rows = cmp.Or(db.limits.Rows, 500_000)
-	db.limits.Bytes = cmp.Or(db.limits.Bytes, 100<<20)
-	if err := db.open(path, o.Files); err != nil {
+	db.limits = db.limits.or(defaultLimits())
+	db.turns = newTurns(o.Concurrency.withDefaults())
+	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
 		}
 		if path == "" {
-			path = "in memory"
+			return nil, err
 		}
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
 	return db, nil
 }
 
-func (db *DB) open(path string, files []File) error {
+func (db *DB) open(path string, o Options) error {
 	if path != "" {
 		// Absolute: the driver takes a relative path with a colon for a URL.
 		abs, err := filepath.Abs(path)
@@ -121,7 +128,8 @@ func (db *DB) open(path string, files []File) error {
 		return openError(err)
 	}
 	db.pool = sql.OpenDB(connector)
-	db.pool.SetMaxOpenConns(16)
+	// How many queries run is for turns to say, not for the pool.
+	db.pool.SetMaxIdleConns(db.turns.limits.Running + db.turns.limits.Reserved)
 	if path != "" {
 		// Logs hold what people typed: for the owner's eyes only.
 		if err := os.Chmod(path, 0o600); err != nil {
@@ -138,14 +146,19 @@ func (db *DB) open(path string, files []File) error {
 		}
 		return nil
 	}
-	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false")); err != nil {
+	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
+		set("GLOBAL TimeZone", "'UTC'")); err != nil {
 		return err
 	}
-	if err := db.loadFiles(ctx, files); err != nil {
+	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
+		return err
+	}
+	scanned, err := db.loadFiles(ctx, o)
+	if err != nil {
 		return err
 	}
 	// From here on SQL can touch nothing but this database, and cannot turn that back.
-	if err := errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true")); err != nil {
+	if err := db.closeFileSystem(ctx, scanned); err != nil {
 		return err
 	}
 	if err := db.loadCatalog(ctx); err != nil {
@@ -157,6 +170,9 @@ func (db *DB) open(path string, files []File) error {
 	}
 	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
+	if o.NoBuiltin {
+		return nil
+	}
 	return db.createBuiltin(ctx)
 }
 
@@ -236,6 +252,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	t, ok := db.tables[name]
+	if also, has := db.also[name]; has && !ok {
+		t, ok = db.tables[also]
+	}
 	return t, ok
 }
 

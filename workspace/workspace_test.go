@@ -280,7 +280,7 @@ func TestLoadFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	db := open(t, "", Options{Files: []File{{"A", csv}, {"B", ndjson}}})
+	db := open(t, "", Options{Files: []File{file("A", csv), file("B", ndjson)}})
 	a, _ := db.Table("A")
 	want := []kql.Column{{Name: "ip", Type: kql.String}, {Name: "n", Type: kql.Long}, {Name: "at", Type: kql.DateTime}, {Name: "ok", Type: kql.Bool}}
 	if fmt.Sprint(a.Columns) != fmt.Sprint(want) {
@@ -299,14 +299,14 @@ func TestLoadFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g := open(t, "", Options{Files: []File{{"G", filepath.Join(dir, "g[1]*?.csv")}}})
+	g := open(t, "", Options{Files: []File{file("G", filepath.Join(dir, "g[1]*?.csv"))}})
 	if s := scalar[string](t, g, `SELECT string_agg(x, ',') FROM "G"`); s != "right" {
 		t.Errorf("rows of G: %s", s)
 	}
-	if _, err := Open("", Options{Files: []File{{"A", filepath.Join(dir, "absent.csv")}}}); err == nil {
+	if _, err := Open("", Options{Files: []File{file("A", filepath.Join(dir, "absent.csv"))}}); err == nil {
 		t.Error("an absent file loads")
 	}
-	if _, err := Open("", Options{Files: []File{{"A; DROP", csv}}}); err == nil {
+	if _, err := Open("", Options{Files: []File{file("A; DROP", csv)}}); err == nil {
 		t.Error("a bad table name loads")
 	}
 }

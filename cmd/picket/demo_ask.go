@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,12 +16,14 @@ import (
 
 // query runs KQL in this process.
 func (d *demonstration) query(ctx context.Context, src string) (result, error) {
-	b, err := ask(ctx, d.app.Workspace, src)
+	res, err := d.app.Workspace.Query(ctx, src, kql.Options{})
 	if err != nil {
-		return result{}, err
+		return result{}, pointed(err, src)
 	}
+	defer res.Close()
 	var r result
-	return r, json.NewDecoder(bytes.NewReader(b)).Decode(&r)
+	_, err = printRows(res, &r)
+	return r, err
 }
 
 // one runs KQL that yields one row.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,146 +17,274 @@ import (
 	"picket/workspace"
 )
 
-// maxBatchLine bounds one line of picket kql --batch.
-const maxBatchLine = 64 << 20
+const kqlUsage = `Usage: picket kql [flags] ['QUERY'] [FILE]...
+
+Run KQL over files, without a server. Each file is a table, named after it: access.csv.gz is access.
+A single file is also T. Without a query it is read from standard input, or, on a terminal, asked for.
+
+  picket kql 'access | summarize n = count() by status | sort by n' access.csv.gz
+  picket kql 'T | where RawData has "denied" | take 20' /var/log/app.log
+  picket kql 'Syslog | where ProcessName == "sshd"' --table 'Syslog=/var/log/auth.log*'
+  kubectl get events -o json | picket kql 'stdin | mv-expand items | count' -
+
+Files: CSV and TSV with a line of column names, JSON, NDJSON, Parquet, and logs: of syslog, as columns of
+the Syslog table, or of any other text, as RawData. All but Parquet may be compressed (.gz, .zst).
+The name tells the format, else the contents, or --format-in. - is standard input, the table stdin.
+A query reaches these files and nothing else.
+
+Flags of picket kql:
+`
+
+// kqlOptions are the flags and operands of picket kql.
+type kqlOptions struct {
+	outputFlags
+	tables      []fileTable
+	formatIn    string
+	skipBad     bool
+	schema      string
+	batch       bool
+	file        string
+	query       string
+	ask         bool // for queries, on the terminal
+	explain     bool
+	timing      bool
+	now         kql.Ticks
+	params      map[string]any
+	interactive bool
+}
 
 // kqlCommand is "picket kql": KQL over files, without a server.
 func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
-	fs := flag.NewFlagSet("kql", flag.ContinueOnError)
-	var files []workspace.File
-	fs.Func("table", "load `NAME=FILE` (.csv, .tsv, .json, .ndjson, .parquet) as a table; may be repeated", func(s string) error {
-		name, path, ok := strings.Cut(s, "=")
-		if !ok {
-			return errors.New("want NAME=FILE")
-		}
-		files = append(files, workspace.File{Table: name, Path: path})
-		return nil
-	})
-	schema := fs.String("schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
-	batch := fs.Bool("batch", false, `answer one {"id","query"} a line; with "compile_only":true nothing is run`)
-	operands, err := parse(fs, args, stdio)
+	o, err := kqlFlags(args, stdio)
 	if err != nil {
 		return err
 	}
-	if len(operands) > 0 {
-		return misuse("kql reads the query from standard input, not from %q", operands[0])
-	}
-	ws, err := workspace.Open("", workspace.Options{Files: files})
-	if err != nil {
-		return err
-	}
-	defer ws.Close()
-	if *schema != "" {
-		if err := emptyTables(ctx, ws, *schema); err != nil {
+	var src string
+	switch {
+	case o.batch, o.ask:
+	case o.file != "":
+		b, err := os.ReadFile(o.file)
+		if err != nil {
 			return err
 		}
+		src = strings.TrimPrefix(string(b), "\ufeff")
+	case o.query != "":
+		src = o.query
+	default:
+		b, err := io.ReadAll(stdio.in)
+		if err != nil {
+			return err
+		}
+		src = string(b)
 	}
-	if *batch {
-		return kqlBatch(ctx, ws, stdio.in, bufio.NewWriter(stdio.out))
-	}
-	src, err := io.ReadAll(stdio.in)
+	s, err := openSession(ctx, o, stdio)
 	if err != nil {
 		return err
 	}
-	answer, err := ask(ctx, ws, string(src))
-	if err != nil {
-		return err
+	defer s.close()
+	switch {
+	case o.batch:
+		return s.batch(ctx)
+	case o.ask:
+		return s.shell(ctx)
 	}
-	_, err = stdio.out.Write(append(answer, '\n'))
-	return err
+	return s.answer(ctx, src)
 }
 
-// kqlBatch answers each line of in. A failing query is an answer, not the end.
-func kqlBatch(ctx context.Context, ws *workspace.DB, in io.Reader, out *bufio.Writer) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxBatchLine)
-	n := 1
-	for ; lines.Scan(); n++ {
-		if len(strings.TrimSpace(lines.Text())) == 0 {
-			continue
+// kqlFlags reads the command line.
+func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
+	o := &kqlOptions{params: map[string]any{}}
+	fs := flag.NewFlagSet("kql", flag.ContinueOnError)
+	named := map[string]*fileTable{}
+	fs.Func("table", "a table by `NAME=FILE`; FILE may be a pattern such as 'log-*.csv', and the flag repeated, for one table of several files", func(s string) error {
+		name, pattern, ok := strings.Cut(s, "=")
+		if !ok || name == "" || pattern == "" {
+			return errors.New("want NAME=FILE")
 		}
-		var req struct {
-			ID          json.RawMessage `json:"id"`
-			Query       string          `json:"query"`
-			CompileOnly bool            `json:"compile_only"`
-		}
-		answer := []byte(nil)
-		err := json.Unmarshal(lines.Bytes(), &req)
+		paths, err := expand(pattern)
 		if err != nil {
-			err = fmt.Errorf("line %d: want {\"id\":…,\"query\":\"…\"}: %w", n, jsonError(err))
-		} else if req.CompileOnly {
-			answer, err = compile(ws, req.Query)
-		} else {
-			answer, err = ask(ctx, ws, req.Query)
-		}
-		if len(req.ID) == 0 {
-			req.ID = json.RawMessage("null")
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			msg, merr := json.Marshal(err.Error())
-			if merr != nil {
-				return merr
-			}
-			fmt.Fprintf(out, `{"id":%s,"error":%s}`+"\n", req.ID, msg)
-		} else {
-			fmt.Fprintf(out, `{"id":%s,%s`+"\n", req.ID, answer[1:])
-		}
-		if err := out.Flush(); err != nil {
 			return err
 		}
+		if t := named[name]; t != nil {
+			t.paths = append(t.paths, paths...)
+			return nil
+		}
+		o.tables = append(o.tables, fileTable{name: name, paths: paths})
+		named[name] = &o.tables[len(o.tables)-1]
+		return nil
+	})
+	fs.StringVar(&o.formatIn, "format-in", "", "`format` of the files: csv, tsv, json, ndjson, parquet, syslog or text")
+	fs.BoolVar(&o.skipBad, "skip-bad", false, "leave records of CSV and NDJSON out that are none, and say how many")
+	fs.StringVar(&o.schema, "schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
+	fs.BoolVar(&o.batch, "batch", false, `answer one {"id","query"} a line of standard input; with "compile_only":true nothing is run`)
+	fs.StringVar(&o.file, "file", "", "read the query from a `file`")
+	fs.BoolVar(&o.interactive, "i", false, "ask for queries on the terminal (as without a query)")
+	fs.BoolVar(&o.explain, "explain", false, "print the SQL of the query and DuckDB's plan instead of running it")
+	fs.BoolVar(&o.timing, "time", false, "tell on standard error how long each stage took")
+	fs.Func("now", "what now() is, as a `datetime` of KQL, such as 2026-11-23T05:00:00Z", func(s string) (err error) {
+		o.now, err = kql.ParseDateTime(s)
+		return err
+	})
+	fs.Func("param", "a value for declare query_parameters: `name=value`; may be repeated", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return errors.New("want name=value")
+		}
+		o.params[name] = value
+		return nil
+	})
+	o.register(fs, "table on a terminal, else compact")
+	operands, err := parseWith(fs, kqlUsage, args, stdio)
+	if err != nil {
+		return nil, err
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("line %d, of at most %d MiB: %w", n, maxBatchLine>>20, err)
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return o, o.operands(operands, stdio)
+}
+
+// operands tells the query from the files: the first operand is the query,
+// unless another flag has it or it is the name of a file.
+func (o *kqlOptions) operands(operands []string, stdio stdio) error {
+	if len(operands) > 0 && o.file == "" && !o.batch && !isFile(operands[0]) {
+		o.query, operands = operands[0], operands[1:]
+		if strings.TrimSpace(o.query) == "" {
+			return misuse("kql: the query is empty")
+		}
+	}
+	for _, path := range operands {
+		paths, err := expand(path)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			o.tables = append(o.tables, fileTable{name: tableName(p), paths: []string{p}})
+		}
+	}
+	o.ask = o.interactive || o.query == "" && o.file == "" && !o.batch && isTerminal(stdio.in)
+	stdin := 0
+	for _, t := range o.tables {
+		for _, p := range t.paths {
+			if p == "-" {
+				stdin++
+			}
+		}
+	}
+	switch {
+	case o.interactive && !isTerminal(stdio.in):
+		return misuse("kql -i asks on a terminal, and standard input is none")
+	case o.interactive && (o.query != "" || o.file != "" || o.batch), o.batch && o.file != "":
+		return misuse("kql: want one of a query, --file, --batch and -i")
+	case stdin > 1, stdin > 0 && (o.batch || o.ask || o.query == "" && o.file == ""):
+		return misuse("kql: standard input cannot be read twice: with - as a file, give the query as the first operand or with --file")
 	}
 	return nil
 }
 
-// jsonError leaves Go's types out of an error of encoding/json.
-func jsonError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("there is a JSON %s", wrong.Value)
+// session is a workspace of files, and how its answers are printed.
+type session struct {
+	*kqlOptions
+	stdio stdio
+	ws    *workspace.DB
+	temp  []string // files to remove at the end
+}
+
+func (s *session) close() {
+	if s.ws != nil {
+		s.ws.Close()
+	}
+	for _, f := range s.temp {
+		os.Remove(f)
+	}
+}
+
+// options are those of one query.
+func (s *session) options() kql.Options {
+	return kql.Options{Now: cmp.Or(s.now, kql.TicksOf(time.Now()))}
+}
+
+// answer runs a query and prints its result as the flags say.
+func (s *session) answer(ctx context.Context, src string) error {
+	if s.explain {
+		return s.explainQuery(ctx, src)
+	}
+	format := s.format
+	if format == "" {
+		format = "compact"
+		if isTerminal(s.stdio.out) {
+			format = "table"
+		}
+	}
+	return s.print(ctx, src, newPrinter(s.stdio.out, format, s.limit))
+}
+
+// print runs a query.
+func (s *session) print(ctx context.Context, src string, p printer) error {
+	watch := newStopwatch(s.timing)
+	watch.parse(src)
+	q, err := s.ws.Compile(ctx, workspace.Caller{}, src, s.options())
+	if err != nil {
+		return pointed(err, src)
+	}
+	watch.lap("bind")
+	if s.timing {
+		if _, err := s.ws.Plan(ctx, q); err != nil {
+			return err
+		}
+		watch.lap("plan")
+	}
+	res, err := s.ws.Run(ctx, workspace.Caller{}, q)
+	if err != nil {
+		return s.runError(ctx, err)
+	}
+	defer res.Close()
+	watch.lap("run")
+	n, err := printRows(res, p)
+	if err != nil {
+		return s.runError(ctx, err)
+	}
+	watch.lap("rows")
+	watch.tell(s.stdio.err, n)
+	return nil
+}
+
+// runError tells an interruption as one.
+func (s *session) runError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
 	}
 	return err
 }
 
-// ask runs a query and returns {"columns":[…],"rows":[[…]]}.
-func ask(ctx context.Context, ws *workspace.DB, src string) ([]byte, error) {
-	res, err := ws.Query(ctx, src, kql.Options{})
-	if err != nil {
-		return nil, pointed(err, src)
+// printRows prints a result and returns how many rows were read of it.
+func printRows(res *workspace.Result, p printer) (n int, err error) {
+	cols := make([]column, len(res.Columns))
+	for i, c := range res.Columns {
+		cols[i] = column{c.Name, c.Type.String()}
 	}
-	defer res.Close()
-	b, err := header(res.Columns)
-	if err != nil {
-		return nil, err
+	if err := p.head(cols); err != nil {
+		return 0, err
 	}
-	b = append(b, `,"rows":[`...)
-	first := true
 	for row, err := range res.Rows() {
 		if err != nil {
-			return nil, err
+			return n, err
 		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(b, '[')
+		n++
+		values := make([]json.RawMessage, len(row))
 		for i, v := range row {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = kql.AppendJSON(b, v, res.Columns[i].Type)
+			values[i] = kql.AppendJSON(nil, v, res.Columns[i].Type)
 		}
-		b = append(b, ']')
+		if err := p.row(values); errors.Is(err, errEnough) {
+			break
+		} else if err != nil {
+			return n, err
+		}
 	}
 	if res.Truncated != "" {
-		return nil, errors.New(res.Truncated)
+		return n, errors.New(res.Truncated)
 	}
-	return append(b, "]}"...), nil
+	return n, p.end()
 }
 
 // pointed makes the problems of a query point at their places in it.
@@ -168,52 +296,16 @@ func pointed(err error, src string) error {
 	return err
 }
 
-// header begins an answer: {"columns":[…].
-func header(columns []kql.Column) ([]byte, error) {
-	cols := make([]column, len(columns))
-	for i, c := range columns {
-		cols[i] = column{c.Name, c.Type.String()}
-	}
-	head, err := json.Marshal(cols)
-	return append([]byte(`{"columns":`), head...), err
-}
-
-// compile answers with the columns a query would have. Nothing is run, so what
-// the service would add is taken for empty: its functions and external data.
-func compile(ws *workspace.DB, src string) ([]byte, error) {
-	q, err := kql.Compile(src, ws, kql.Options{
-		Now: kql.TicksOf(time.Now()), Functions: kql.ServiceFunctions{},
-		External: func(kql.ExternalData) (string, error) { return "", nil },
-	})
+// explainQuery prints the SQL of a query, and DuckDB's plan for it.
+func (s *session) explainQuery(ctx context.Context, src string) error {
+	q, err := s.ws.Compile(ctx, workspace.Caller{}, src, s.options())
 	if err != nil {
-		return nil, pointed(err, src)
+		return pointed(err, src)
 	}
-	b, err := header(q.Columns)
-	return append(b, `,"rows":[]}`...), err
-}
-
-// emptyTables makes the tables that a schema file describes.
-func emptyTables(ctx context.Context, ws *workspace.DB, path string) error {
-	text, err := os.ReadFile(path)
+	plan, err := s.ws.Plan(ctx, q)
 	if err != nil {
 		return err
 	}
-	var tables map[string][][2]string
-	if err := json.Unmarshal(text, &tables); err != nil {
-		return fmt.Errorf(`%s: want {"Table":[["Column","type"],…]}: %w`, path, err)
-	}
-	for name, cols := range tables {
-		t := kql.Table{Name: name}
-		for _, c := range cols {
-			typ, ok := kql.ParseType(c[1])
-			if !ok {
-				return fmt.Errorf("%s: table %s: column %s: unknown type %q", path, name, c[0], c[1])
-			}
-			t.Columns = append(t.Columns, kql.Column{Name: c[0], Type: typ})
-		}
-		if err := ws.CreateTable(ctx, t); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return nil
+	_, err = fmt.Fprintf(s.stdio.out, "%s;\n\n%s\n", q.SQL, strings.TrimRight(plan, "\n"))
+	return err
 }

@@ -21,10 +21,13 @@ Usage:
   picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--listen-tls ADDR]
                 [--syslog ADDR] [--log FILE]
                                     run as a service
-  picket query  [--data DIR] [--format table|json|csv] 'KQL'
+  picket query  [--data DIR] [--format FORMAT] [--limit ROWS] 'KQL'
                                     ask a running server
-  picket kql    [--table NAME=FILE]... [--batch]
-                                    run KQL from standard input over files, without a server
+  picket kql    ['KQL'] [FILE]...   run KQL over files (CSV, JSON, Parquet, logs), without a server;
+                                    picket kql --help tells more
+  picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
+  picket lookup IP…                 what is known of an address, on one screen
+  picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
@@ -104,6 +107,12 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return query(ctx, rest, io)
 	case "kql":
 		return kqlCommand(ctx, rest, io)
+	case "enrich":
+		return enrich(ctx, rest, io)
+	case "lookup":
+		return lookup(ctx, rest, io)
+	case "data":
+		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
 	case "reputation":
@@ -147,13 +156,18 @@ func version() string {
 
 // parse reads flags, also when they stand behind the operands, and returns the operands.
 func parse(fs *flag.FlagSet, args []string, stdio stdio) ([]string, error) {
+	return parseWith(fs, "Flags of picket "+fs.Name()+":\n", args, stdio)
+}
+
+// parseWith is parse for a command with a help of its own, which the flags follow.
+func parseWith(fs *flag.FlagSet, help string, args []string, stdio stdio) ([]string, error) {
 	fs.SetOutput(io.Discard) // of mistakes; they are told once, as all are
 	fs.Usage = func() {}
 	var operands []string
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
-				fmt.Fprintf(stdio.out, "Flags of picket %s:\n", fs.Name())
+				fmt.Fprint(stdio.out, help)
 				fs.SetOutput(stdio.out)
 				fs.PrintDefaults()
 				return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"io"
@@ -13,12 +14,13 @@ import (
 func query(ctx context.Context, args []string, stdio stdio) error {
 	fs := flag.NewFlagSet("query", flag.ContinueOnError)
 	data := fs.String("data", "", "data `folder` of the server on this machine")
-	format := fs.String("format", "table", "table, json or csv")
+	var o outputFlags
+	o.register(fs, "table")
 	operands, err := parse(fs, args, stdio)
 	if err != nil {
 		return err
 	}
-	if err := knownFormat(*format); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	var text string
@@ -44,7 +46,7 @@ func query(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil && r.Columns == nil {
 		return err
 	}
-	if perr := r.print(stdio.out, *format); perr != nil {
+	if perr := r.printTo(newPrinter(stdio.out, cmp.Or(o.format, "table"), o.limit)); perr != nil {
 		return perr
 	}
 	return err // that the result is not whole

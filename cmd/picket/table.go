@@ -1,170 +1,115 @@
 package main
 
 import (
-	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 )
 
-// column is a column of a result: its name and KQL type.
-type column struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
+// terminalRows is how many rows a table on a terminal has unless asked for more.
+const terminalRows = 100
+
+// tablePrinter writes aligned columns, cut to the terminal's width when the
+// output is one.
+type tablePrinter struct {
+	w       io.Writer
+	width   int  // of the terminal; 0 is no limit
+	styled  bool // the head may be bold
+	limit   int  // rows; 0 is all
+	columns []column
+	cells   [][]string
+	more    int // rows beyond the limit
 }
 
-// result is a table of JSON values, as every answer is printed.
-type result struct {
-	Columns []column
-	Rows    [][]json.RawMessage
-}
-
-// print writes the result as format says: table, json (an array of objects) or csv.
-func (r result) print(w io.Writer, format string) error {
-	switch format {
-	case "json":
-		return r.json(w)
-	case "csv":
-		return r.csv(w)
+func newTablePrinter(w io.Writer, limit int) *tablePrinter {
+	p := &tablePrinter{w: w, limit: max(limit, 0)}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.styled = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			p.width = n
+		}
+		if limit < 0 {
+			p.limit = terminalRows
+		}
 	}
-	return r.table(w)
+	return p
 }
 
-// knownFormat refuses a format that print does not know, before there is
-// anything to print.
-func knownFormat(format string) error {
-	switch format {
-	case "table", "json", "csv":
+func (p *tablePrinter) head(columns []column) error {
+	p.columns = columns
+	return nil
+}
+
+func (p *tablePrinter) row(values []json.RawMessage) error {
+	if p.limit > 0 && len(p.cells) == p.limit {
+		p.more++
 		return nil
 	}
-	return misuse("unknown format %q: want table, json or csv", format)
-}
-
-// text is a value as people read it: strings without quotes, null as nothing.
-func text(v json.RawMessage) string {
-	if len(v) == 0 || string(v) == "null" {
-		return ""
-	}
-	if v[0] == '"' {
-		var s string
-		if json.Unmarshal(v, &s) == nil {
-			return s
+	cells := make([]string, len(values))
+	for j, v := range values {
+		cells[j] = "null"
+		if !isNull(v) || p.columns[j].Type == "string" {
+			cells[j] = printable(text(v), false)
 		}
 	}
-	return string(v)
+	p.cells = append(p.cells, cells)
+	return nil
 }
 
-func (r result) json(w io.Writer) error {
-	var b bytes.Buffer
-	b.WriteString("[")
-	for i, row := range r.Rows {
-		if i > 0 {
-			b.WriteString(",")
+func (p *tablePrinter) end() error {
+	names := make([]string, len(p.columns))
+	widths := make([]int, len(p.columns))
+	for j, c := range p.columns {
+		names[j] = printable(c.Name, false)
+		widths[j] = max(1, uniseg.StringWidth(names[j]))
+		for _, row := range p.cells {
+			widths[j] = max(widths[j], uniseg.StringWidth(row[j]))
 		}
-		b.WriteString("\n  {")
-		for j, c := range r.Columns {
-			if j > 0 {
-				b.WriteString(", ")
-			}
-			name, err := json.Marshal(c.Name)
-			if err != nil {
+	}
+	fit(widths, p.width)
+	rules := make([]string, len(widths))
+	for j, n := range widths {
+		rules[j] = strings.Repeat("─", n)
+	}
+	var b strings.Builder
+	head := p.line(names, widths)
+	if p.styled {
+		head = "\x1b[1m" + head + "\x1b[0m"
+	}
+	b.WriteString(head + "\n" + p.line(rules, widths) + "\n")
+	for _, row := range p.cells {
+		b.WriteString(p.line(row, widths) + "\n")
+		if b.Len() > 32<<10 {
+			if _, err := io.WriteString(p.w, b.String()); err != nil {
 				return err
 			}
-			b.Write(name)
-			b.WriteString(": ")
-			b.Write(row[j])
+			b.Reset()
 		}
-		b.WriteString("}")
 	}
-	if len(r.Rows) > 0 {
-		b.WriteString("\n")
+	n := len(p.cells) + p.more
+	fmt.Fprintf(&b, "%d row%s", n, plural(n))
+	if p.more > 0 {
+		fmt.Fprintf(&b, ", %d more row%s not shown: --limit 0 shows all", p.more, plural(p.more))
 	}
-	b.WriteString("]\n")
-	_, err := w.Write(b.Bytes())
+	_, err := io.WriteString(p.w, b.String()+"\n")
 	return err
 }
 
-func (r result) csv(w io.Writer) error {
-	c := csv.NewWriter(w)
-	record := make([]string, len(r.Columns))
-	for i, col := range r.Columns {
-		record[i] = col.Name
-	}
-	if err := c.Write(record); err != nil {
-		return err
-	}
-	for _, row := range r.Rows {
-		for i, v := range row {
-			record[i] = text(v)
-		}
-		if err := c.Write(record); err != nil {
-			return err
-		}
-	}
-	c.Flush()
-	return c.Error()
-}
-
-// table writes aligned columns, cut to the terminal's width when w is one.
-func (r result) table(w io.Writer) error {
-	width := 0 // no limit
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			width = n
-		}
-	}
-	return r.tableWidth(w, width)
-}
-
-func (r result) tableWidth(w io.Writer, width int) error {
-	cells := make([][]string, len(r.Rows))
-	widths := make([]int, len(r.Columns))
-	for j, c := range r.Columns {
-		widths[j] = utf8.RuneCountInString(c.Name)
-	}
-	for i, row := range r.Rows {
-		cells[i] = make([]string, len(row))
-		for j, v := range row {
-			cells[i][j] = printable(text(v))
-			widths[j] = max(widths[j], utf8.RuneCountInString(cells[i][j]))
-		}
-	}
-	fit(widths, width)
+func (p *tablePrinter) line(cells []string, widths []int) string {
 	var b strings.Builder
-	line := func(cell func(j int) string) {
-		start := b.Len()
-		for j := range r.Columns {
-			if j > 0 {
-				b.WriteString("  ")
-			}
-			pad(&b, cell(j), widths[j], right(r.Columns[j].Type))
+	for j, s := range cells {
+		if j > 0 {
+			b.WriteString("  ")
 		}
-		s := strings.TrimRight(b.String()[start:], " ")
-		head := b.String()[:start]
-		b.Reset()
-		b.WriteString(head + s + "\n")
+		pad(&b, s, widths[j], right(p.columns[j].Type))
 	}
-	line(func(j int) string { return r.Columns[j].Name })
-	line(func(j int) string { return strings.Repeat("─", widths[j]) })
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	for i := range cells {
-		b.Reset()
-		line(func(j int) string { return cells[i][j] })
-		if _, err := io.WriteString(w, b.String()); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(w, "%d row%s\n", len(r.Rows), plural(len(r.Rows)))
-	return err
+	return strings.TrimRight(b.String(), " ")
 }
 
 func plural(n int) string {
@@ -177,7 +122,7 @@ func plural(n int) string {
 // right says whether a type's values are aligned right.
 func right(typ string) bool {
 	switch typ {
-	case "int", "long", "real", "decimal":
+	case "int", "long", "real", "decimal", "timespan":
 		return true
 	}
 	return false
@@ -203,13 +148,15 @@ func fit(widths []int, width int) {
 	}
 }
 
+// pad writes s in a column of the given width, as terminals count it: East
+// Asian characters take two places, combining ones none.
 func pad(b *strings.Builder, s string, width int, right bool) {
-	n := utf8.RuneCountInString(s)
+	n := uniseg.StringWidth(s)
 	if n > width {
-		r := []rune(s)
-		s, n = string(r[:width-1])+"…", width
+		s, n = cut(s, width-1)
+		s, n = s+"…", n+1
 	}
-	gap := strings.Repeat(" ", width-n)
+	gap := strings.Repeat(" ", max(0, width-n))
 	if right {
 		b.WriteString(gap + s)
 	} else {
@@ -217,16 +164,31 @@ func pad(b *strings.Builder, s string, width int, right bool) {
 	}
 }
 
+// cut returns as much of s as is no wider than width, and how wide that is.
+func cut(s string, width int) (string, int) {
+	n, rest, state := 0, s, -1
+	for rest != "" {
+		_, next, w, st := uniseg.FirstGraphemeClusterInString(rest, state)
+		if n+w > width {
+			break
+		}
+		n, rest, state = n+w, next, st
+	}
+	return s[:len(s)-len(rest)], n
+}
+
 // printable keeps what is hostile to a terminal out: log lines can hold
-// control sequences.
-func printable(s string) string {
+// control sequences. Line ends become blanks unless they are kept.
+func printable(s string, lines bool) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
+		switch {
+		case r == '\t', r == '\n' && !lines, r == '\r' && !lines:
 			return ' '
+		case r == '\n', r == '\r':
+			return r
+		case r == '\u200d', !unicode.IsControl(r) && !unicode.In(r, unicode.Cf):
+			return r // the joiner of emoji is a format character, and does nothing alone
 		}
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) {
-			return '\uFFFD'
-		}
-		return r
+		return '\uFFFD'
 	}, s)
 }

@@ -39,7 +39,7 @@ type ReduceOp struct {
 }
 
 // UnsupportedOp is an operator of the language that is recognised by name but
-// not parsed any further (graph-match, make-graph, …).
+// not parsed any further (graph-where-nodes, macro-expand, …).
 type UnsupportedOp struct {
 	pos
 	Name string

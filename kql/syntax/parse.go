@@ -70,8 +70,12 @@ type parser struct {
 	height  int // of the expression just parsed
 	tallest int // of all expressions since it was last set to 0
 
-	colon bool // ':' is an operator: inside search and find
-	wild  bool // a*.b* may be a name: where tables are listed
+	wild bool // a*.b* may be a name: where tables are listed
+
+	ask         *Expected        // what could stand at the end of the text is noted here; nil for plain parsing
+	unclosedFns map[*Lambda]bool // the functions whose braces do not end; nil for plain parsing
+	aggs        bool             // in the place of an aggregate
+	callee      string           // the function whose arguments are being read
 }
 
 func (p *parser) cur() token         { return p.toks[p.pos] }
@@ -112,8 +116,12 @@ func (p *parser) next() {
 	}
 }
 
-// from returns the place from start to the end of the last token taken.
+// from returns the place from start to the end of the last token taken. An empty
+// node that stands behind that token lies within those around it.
 func (p *parser) from(start int) pos {
+	if start > p.last {
+		p.reach = start
+	}
 	return pos{Span{start, max(start, p.last, p.reach)}}
 }
 
@@ -128,6 +136,7 @@ func (p *parser) accept(k Kind) bool {
 
 // acceptWord takes the current token when it is the word w.
 func (p *parser) acceptWord(w string) bool {
+	p.wantWords(w)
 	if p.failed || !p.word(w) {
 		return false
 	}
@@ -187,13 +196,20 @@ func (p *parser) closeAfter(i int, or string) {
 	}
 }
 
-// unclosed fails because bracket i is not closed by the current token.
+// unclosed fails because bracket i is not closed by the current token. The place
+// is where the other one is missing; the message tells where the bracket stands.
 func (p *parser) unclosed(i int, want Kind, or string) {
+	if p.is(PIPE) && int(p.toks[i].mate) > p.pos {
+		p.fail(p.span(), CodeExpected, argHint, "expected '"+want.String()+"'"+or+", found '|'")
+	}
 	switch p.kind() {
 	case EOF, SEMI, PIPE:
-		t := p.toks[i]
-		p.fail(Span{int(t.start), int(t.end)}, CodeBracket, "",
-			fmt.Sprintf("'%s' is not closed: expected '%s' before %s", p.text(i), want, p.found()))
+		s := p.span()
+		if p.is(EOF) {
+			s = Span{p.last, p.last}
+		}
+		line, col := LineCol(p.src, int(p.toks[i].start))
+		p.fail(s, CodeBracket, "", fmt.Sprintf("expected '%s' before %s: the '%s' at %d:%d is not closed", want, p.found(), p.text(i), line, col))
 	default:
 		p.expected("'" + want.String() + "'" + or)
 	}
@@ -238,6 +254,9 @@ func (p *parser) span() Span {
 func (p *parser) fail(s Span, code, hint, msg string) {
 	if !p.failed {
 		p.report(s, code, hint, msg)
+	}
+	if p.is(EOF) {
+		p.ask = nil // what outer levels look for is not wanted here
 	}
 	p.failed = true
 }

@@ -64,6 +64,9 @@ func (p *parser) stringLit() *Literal {
 
 // optionValue reads the value of an option or hint: a word or a literal.
 func (p *parser) optionValue() Expr {
+	if e := p.wants(); e != nil && p.pos >= 2 {
+		e.ValueOf = p.text(p.pos - 2)
+	}
 	if p.is(IDENT) {
 		if x := p.keyword(); x != nil {
 			return x

@@ -91,8 +91,17 @@ func rareOperator(name string) func(p *parser, start int) Op {
 		return (*parser).fork
 	case "reduce":
 		return (*parser).reduce
-	case "make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components",
-		"graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
+	case "make-graph":
+		return (*parser).makeGraph
+	case "graph-match":
+		return (*parser).graphMatch
+	case "graph-shortest-paths":
+		return (*parser).graphShortestPaths
+	case "graph-to-table":
+		return (*parser).graphToTable
+	case "graph-mark-components":
+		return (*parser).graphMark
+	case "graph-merge", "graph-where-nodes", "graph-where-edges", "macro-expand", "entity_group", "assert-schema", "inline_external_table",
 		"__partitionby", "__executeAndCache":
 		return (*parser).unsupported
 	}
@@ -107,6 +116,9 @@ func isOperator(name string) bool { return operator(name) != nil }
 func (p *parser) hints(names ...string) []*Hint {
 	var list []*Hint
 	for !p.failed {
+		if e := p.wants(); e != nil {
+			e.Params = append(e.Params, names...)
+		}
 		start := p.start()
 		n := p.hintLen(names)
 		if n == 0 {
@@ -143,15 +155,11 @@ func (p *parser) hintLen(names []string) int {
 	return 0
 }
 
-// where reads a predicate. To Microsoft's parser it may have a name, so that
-// "where x = true" is the predicate true, named x, and real queries hold it.
-// Before any other value the name is still told as the slip for == that it is.
+// where reads a predicate. As to Microsoft's parser, it may have a name, which
+// means nothing: "where x = true" is the predicate true, and real queries hold
+// it. That x = 5 is a slip for == can only be told by who knows types.
 func (p *parser) where(start int) Op {
-	read := (*parser).expr
-	if n := p.nameLen(p.pos); n > 0 && p.kindAt(n) == ASSIGN && (p.wordAt(p.pos+n+1, "true") || p.wordAt(p.pos+n+1, "false")) {
-		read = (*parser).named
-	}
-	x := read(p)
+	x := p.named()
 	return &WhereOp{p.from(start), x}
 }
 
@@ -180,14 +188,14 @@ func projectKind(name string) ProjectKind {
 // of them may have none.
 func (k ProjectKind) parse(p *parser, start int) Op {
 	o := &ProjectOp{Kind: k}
-	if !p.atEnd() || p.is(COMMA) {
+	if !p.noOperands() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			if k == ProjectAway || k == ProjectKeep || k == ProjectByNames {
 				if w := p.wildcard(); w != nil {
 					return w
 				}
 				if k != ProjectByNames {
-					return p.name("a column")
+					return p.name(aColumn)
 				}
 			}
 			return p.named()
@@ -199,11 +207,11 @@ func (k ProjectKind) parse(p *parser, start int) Op {
 
 func (p *parser) reorder(start int) Op {
 	o := &ProjectOp{Kind: ProjectReorder}
-	if !p.atEnd() || p.is(COMMA) {
+	if !p.noOperands() || p.is(COMMA) {
 		o.Cols = p.exprs(func(p *parser) Expr {
 			x := p.wildcard()
 			if x == nil {
-				x = p.name("a column")
+				x = p.name(aColumn)
 			}
 			o.Dirs = append(o.Dirs, p.direction())
 			return x
@@ -215,6 +223,7 @@ func (p *parser) reorder(start int) Op {
 
 // direction reads asc, desc, granny-asc or granny-desc.
 func (p *parser) direction() OrderDir {
+	p.wantWords("asc", "desc")
 	if p.failed || !p.is(IDENT) {
 		return DirNone
 	}
@@ -301,11 +310,8 @@ func (p *parser) distinct(start int) Op {
 
 func (p *parser) summarize(start int) Op {
 	o := &SummarizeOp{Hints: p.hints()}
-	if p.atEnd() {
-		p.expected("an aggregate such as count(), or 'by'")
-	}
-	if !p.byAhead() {
-		o.Aggs = p.exprs((*parser).named)
+	if !p.byAhead() && !p.noOperands() {
+		o.Aggs = p.exprs((*parser).aggregate)
 	}
 	if o.HasBy = p.acceptWord("by"); o.HasBy {
 		o.Groups = p.exprs((*parser).named)
@@ -315,7 +321,10 @@ func (p *parser) summarize(start int) Op {
 }
 
 // byAhead reports whether the word by follows, rather than a column by = ….
-func (p *parser) byAhead() bool { return p.word("by") && p.kindAt(1) != ASSIGN }
+func (p *parser) byAhead() bool {
+	p.wantWords("by")
+	return p.word("by") && p.kindAt(1) != ASSIGN
+}
 
 func (p *parser) count(start int) Op {
 	o := &CountOp{}
@@ -334,6 +343,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	if p.word("on") && p.nameAhead(1) > 0 && !p.wordAt(p.pos+1, "on") {
 		p.expected("a table to join with")
 	}
+	p.wantTable()
 	o.Right = p.postfix()
 	switch {
 	case p.acceptWord("on"):
@@ -341,6 +351,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	case !lookup && p.acceptWord("where"):
 		o.Where = true
 		o.On = []Expr{p.expr()}
+	case !lookup && (p.atEnd() || p.missingPipe() || p.startsLine() && p.is(IDENT)): // the binder tells
 	default:
 		p.expected("'on' and the columns to join by, such as on a or on $left.a == $right.b")
 	}
@@ -350,7 +361,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 
 func (p *parser) union(start int) Op {
 	o := &UnionOp{Hints: p.hints("kind", "withsource", "with_source", "isfuzzy", "__isFuzzy", "__noWithSource", "__crossDB", "__crossCluster", "__id", "__packedColumn", "__sourceColumnIndex")}
-	if p.atEnd() {
+	if p.noOperands() {
 		p.expected("a table after 'union'")
 	}
 	o.Tables = p.tables()

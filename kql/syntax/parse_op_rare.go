@@ -2,6 +2,9 @@ package syntax
 
 func (p *parser) evaluate(start int) Op {
 	o := &EvaluateOp{Hints: p.hints("decodeblocks", "expandoutput")}
+	if e := p.wants(); e != nil {
+		e.Plugin = true
+	}
 	if p.failed || p.nameLen(p.pos) == 0 || p.kindAt(p.nameLen(p.pos)) != LPAREN {
 		p.expected("a plugin and its arguments, such as bag_unpack(x)")
 		o.Call = &Call{pos: p.here(), Func: &Name{pos: p.here()}}
@@ -46,16 +49,9 @@ func (p *parser) search(start int) Op {
 		p.next()
 		o.Tables = p.tableList()
 	}
-	o.Pred = p.predicate()
+	o.Pred = p.expr()
 	o.pos = p.from(start)
 	return o
-}
-
-// predicate reads a predicate in which Column:"text" means has.
-func (p *parser) predicate() Expr {
-	defer func(old bool) { p.colon = old }(p.colon)
-	p.colon = true
-	return p.expr()
 }
 
 // tableList reads (T, U*, …).
@@ -79,7 +75,7 @@ func (p *parser) find(start int) Op {
 	if !p.acceptWord("where") && hasIn {
 		p.expected("'where' and a predicate")
 	}
-	o.Pred = p.predicate()
+	o.Pred = p.expr()
 	if p.is(IDENT) {
 		switch name, n := p.opName(); name {
 		case "project":
@@ -97,7 +93,7 @@ func (p *parser) find(start int) Op {
 				if w := p.wildcard(); w != nil {
 					return w
 				}
-				return p.name("a column")
+				return p.name(aColumn)
 			})
 		}
 	}
@@ -117,7 +113,7 @@ func (p *parser) findProject(o *FindOp) {
 		} else if n := p.nameLen(p.pos); n > 0 && p.kindAt(n) == LPAREN {
 			o.Project = append(o.Project, p.postfix())
 		} else {
-			name := p.name("a column")
+			name := p.name(aColumn)
 			if p.accept(COLON) {
 				t := p.typeName()
 				o.Project = append(o.Project, &TypedName{p.from(start), name, t})
@@ -152,7 +148,7 @@ func (p *parser) partition(start int) Op {
 // of its arguments.
 func (p *parser) column() Expr {
 	start := p.start()
-	var x Expr = p.name("a column")
+	var x Expr = p.name(aColumn)
 	for !p.failed {
 		switch {
 		case p.accept(DOT):
@@ -231,7 +227,7 @@ func (p *parser) step() *ScanStep {
 
 func (p *parser) serialize(start int) Op {
 	o := &SerializeOp{Hints: p.hints()}
-	if !p.atEnd() {
+	if !p.noOperands() {
 		o.Cols = p.exprs((*parser).named)
 	}
 	o.pos = p.from(start)
@@ -239,6 +235,7 @@ func (p *parser) serialize(start int) Op {
 }
 
 func (p *parser) render(start int) Op {
+	p.wantWords(chartKinds[:]...)
 	o := &RenderOp{Kind: p.name("the kind of the chart")}
 	if p.word("with") && p.kindAt(1) == LPAREN {
 		p.next()

@@ -6,6 +6,9 @@ func (p *parser) tabular() Expr {
 	if p.failed {
 		return p.bad()
 	}
+	if e := p.wants(); e != nil {
+		e.Table, e.Source = true, true
+	}
 	start := p.start()
 	level := len(p.open)
 	var x Expr
@@ -65,6 +68,9 @@ func (p *parser) subOps(what string) []Op {
 	}
 	level := len(p.open)
 	p.accept(PIPE)
+	if e := p.wants(); e != nil {
+		e.Operator = true
+	}
 	if !p.is(IDENT) {
 		p.expected(what)
 		return nil
@@ -131,6 +137,9 @@ func (p *parser) sourceAhead() bool {
 	if !isSource(name) {
 		return false
 	}
+	if p.ask != nil && p.kindAt(1) == EOF {
+		return true
+	}
 	switch name {
 	case "macro-expand":
 		return true
@@ -179,6 +188,9 @@ func (p *parser) op() Op {
 	if p.failed {
 		return &BadOp{p.here()}
 	}
+	if e := p.wants(); e != nil {
+		e.Operator = true
+	}
 	if !p.is(IDENT) {
 		p.expected("a query operator")
 		return &BadOp{p.here()}
@@ -211,6 +223,7 @@ func (p *parser) table() Expr {
 	if w := p.wildcard(); w != nil {
 		return w
 	}
+	p.wantTable()
 	defer func(old bool) { p.wild = old }(p.wild)
 	p.wild = true
 	return p.postfix()

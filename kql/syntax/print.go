@@ -68,6 +68,16 @@ func (p *printer) node(n Node) {
 		p.topLevel(n)
 	case *ScanStep:
 		p.step(n)
+	case *GraphNodes:
+		p.graphNodes(n)
+	case *GraphPattern:
+		p.graphPattern(n)
+	case *GraphNode:
+		p.graphNode(n)
+	case *GraphEdge:
+		p.graphEdge(n)
+	case *GraphOutput:
+		p.graphOutput(n)
 	}
 }
 

@@ -84,7 +84,9 @@ func (p *printer) rareOp(n Op) {
 	case *UnsupportedOp:
 		p.put(n.Text)
 	default: // BadOp
-		p.put("…")
+		if !p.graphOp(n) {
+			p.put("…")
+		}
 	}
 }
 

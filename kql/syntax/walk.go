@@ -47,6 +47,24 @@ func (w walker) node(n Node) {
 		opt(w, n.Name)
 		w.node(n.Cond)
 		each(w, n.Assigns)
+	case *GraphNodes:
+		w.node(n.Table)
+		opt(w, n.Key)
+	case *GraphPattern:
+		for i, node := range n.Nodes {
+			if i > 0 {
+				w.node(n.Edges[i-1])
+			}
+			w.node(node)
+		}
+	case *GraphNode:
+		opt(w, n.Name)
+	case *GraphEdge:
+		opt(w, n.Name)
+		w.nodes(n.Min, n.Max)
+	case *GraphOutput:
+		opt(w, n.As)
+		each(w, n.Hints)
 	}
 }
 
@@ -275,5 +293,22 @@ func (w walker) rareOp(n Op) {
 		each(w, n.Hints)
 		w.node(n.By)
 		each(w, n.Props)
+	case *MakeGraphOp:
+		each(w, n.Hints)
+		opt(w, n.Source)
+		opt(w, n.Target)
+		opt(w, n.NodeID)
+		each(w, n.Nodes)
+		opt(w, n.PartitionBy)
+		each(w, n.Ops)
+	case *GraphMatchOp:
+		each(w, n.Hints)
+		each(w, n.Patterns)
+		w.node(n.Pred)
+		each(w, n.Project)
+	case *GraphToTableOp:
+		each(w, n.Outputs)
+	case *GraphMarkOp:
+		each(w, n.Hints)
 	}
 }

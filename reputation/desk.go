@@ -1,0 +1,333 @@
+package reputation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
+	"picket"
+	"picket/state"
+)
+
+// A Caller says who asks for an address, and how much that may cost.
+type Caller struct {
+	Playbook, Incident string // for the ledger
+
+	// Analyst says that a person asks: the reserve of a quota is for them.
+	Analyst bool
+	// Refresh asks again although a kept answer is still good.
+	Refresh bool
+	// Patience is how long to wait for a provider's turn. What takes longer is
+	// [Waiting], with the time.
+	Patience time.Duration
+	// Purse, when not nil, is what may be spent.
+	Purse *Purse
+}
+
+// A Purse is an amount of money for lookups. It is safe for concurrent use.
+type Purse struct {
+	mu       sync.Mutex
+	microUSD int64
+}
+
+// NewPurse returns a purse that holds an amount.
+func NewPurse(usd float64) *Purse { return &Purse{microUSD: int64(math.Round(usd * 1e6))} }
+
+// take takes a price out, if there is as much.
+func (p *Purse) take(microUSD int64) bool {
+	if p == nil || microUSD == 0 {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.microUSD < microUSD {
+		return false
+	}
+	p.microUSD -= microUSD
+	return true
+}
+
+func (p *Purse) giveBack(microUSD int64) {
+	if p != nil {
+		p.mu.Lock()
+		p.microUSD += microUSD
+		p.mu.Unlock()
+	}
+}
+
+// A desk asks one provider: within its limits and budget, once for an address at
+// a time, and not again while an answer is good.
+type desk struct {
+	*Provider
+	key    picket.Secret
+	keyID  string // names the key in the ledger
+	price  int64  // of a request, in millionths of a US dollar
+	db     *state.DB
+	client *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+
+	buckets []*rate.Limiter
+	breaker circuitbreaker.CircuitBreaker[any]
+	flights singleflight.Group
+
+	mu     sync.Mutex
+	paused time.Time // until when it said it would refuse
+}
+
+func newDesk(p *Provider, key picket.Secret, db *state.DB, o EngineOptions) *desk {
+	d := &desk{Provider: p, key: key, price: int64(math.Round(p.PriceUSD * 1e6)), db: db, client: o.Client, now: o.Now, log: o.Logger}
+	sum := sha256.Sum256([]byte(key.Reveal()))
+	if d.keyID = "none"; key != "" {
+		d.keyID = hex.EncodeToString(sum[:4])
+	}
+	burst := max(p.Limits.Burst, 1)
+	if l := p.Limits.PerSecond; l > 0 {
+		d.buckets = append(d.buckets, rate.NewLimiter(rate.Limit(l), burst))
+	}
+	if l := p.Limits.PerMinute; l > 0 {
+		d.buckets = append(d.buckets, rate.NewLimiter(rate.Limit(l/60), max(burst, int(l))))
+	}
+	d.breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(30 * time.Second).Build()
+	return d
+}
+
+// look returns the kept answer for an address, or asks.
+func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
+	kept, good := d.kept(ctx, ip)
+	if good && !c.Refresh {
+		d.count(ctx, c, state.ProviderUsage{Cached: 1, SavedMicroUSD: d.price})
+		return kept
+	}
+	arrived := d.flights.DoChan(ip.String(), func() (any, error) {
+		// What is paid for is finished, also when who asked has left.
+		return d.fly(context.WithoutCancel(ctx), ip, c), nil
+	})
+	select {
+	case <-ctx.Done():
+		return d.finding(Failed, "broken off")
+	case r := <-arrived:
+		f := r.Val.(Finding)
+		if !f.State.Kept() && !kept.Fetched.IsZero() {
+			kept.Stale, kept.Reason = true, d.staleReason(f)
+			return kept
+		}
+		return f
+	}
+}
+
+// staleReason says why an old answer is served.
+func (d *desk) staleReason(f Finding) string {
+	if f.State == Waiting {
+		return fmt.Sprintf("old: it can be asked again at %s", f.Until.UTC().Format(time.RFC3339))
+	}
+	return "old: " + f.Reason
+}
+
+// finding makes a finding that is not the provider's own.
+func (d *desk) finding(s State, reason string, args ...any) Finding {
+	return Finding{Source: d.Name, Title: d.Title, Reliability: d.Reliability, State: s, Reason: fmt.Sprintf(reason, args...)}
+}
+
+func (d *desk) wait(until time.Time, reason string) Finding {
+	f := d.finding(Waiting, "%s", reason)
+	f.Until = until
+	return f
+}
+
+// kept returns the answer that is kept for an address, and whether it is still
+// good. It is the zero Finding when there is none.
+func (d *desk) kept(ctx context.Context, ip netip.Addr) (f Finding, good bool) {
+	a, ok, err := d.db.ProviderAnswer(ctx, d.Name, ip)
+	if err != nil {
+		d.log.ErrorContext(ctx, "kept answers cannot be read", "provider", d.Name, "err", err)
+		return Finding{}, false
+	}
+	if !ok || len(a.Finding) == 0 || json.Unmarshal(a.Finding, &f) != nil {
+		return Finding{}, false
+	}
+	f.Cached, f.CostUSD = true, 0
+	return f, d.now().Before(a.Expires)
+}
+
+// fly asks the provider, unless something speaks against it now.
+func (d *desk) fly(ctx context.Context, ip netip.Addr, c Caller) Finding {
+	if !c.Refresh { // an earlier flight may have landed since
+		if f, good := d.kept(ctx, ip); good {
+			d.count(ctx, c, state.ProviderUsage{Cached: 1, SavedMicroUSD: d.price})
+			return f
+		}
+	}
+	if f, ok := d.turn(ctx, c); !ok {
+		return f
+	}
+	if !c.Purse.take(d.price) {
+		return d.finding(Skipped, "it costs $%.4f a request, and no more is to be spent", d.PriceUSD)
+	}
+	if f, ok := d.start(ctx, ip, c); !ok {
+		c.Purse.giveBack(d.price)
+		return f
+	}
+	if !d.breaker.TryAcquirePermit() { // one that was let through for a trial is under way
+		return d.land(ctx, ip, c, d.wait(d.now().Add(trialTime), brokenReason))
+	}
+	f := d.ask(ctx, d.client, d.key, ip, d.now)
+	d.learn(f)
+	return d.land(ctx, ip, c, f)
+}
+
+const (
+	brokenReason = "it failed several times in a row"
+	trialTime    = 10 * time.Second
+)
+
+// turn waits for the provider's turn, as long as the caller's patience lasts.
+func (d *desk) turn(ctx context.Context, c Caller) (Finding, bool) {
+	now := d.now()
+	d.mu.Lock()
+	paused := d.paused
+	d.mu.Unlock()
+	if now.Before(paused) {
+		return d.wait(paused, "its limit is reached"), false
+	}
+	if rest := d.breaker.RemainingDelay(); rest > 0 {
+		return d.wait(now.Add(rest), brokenReason), false
+	}
+	var longest time.Duration
+	var taken []*rate.Reservation
+	for _, b := range d.buckets {
+		r := b.ReserveN(now, 1)
+		taken = append(taken, r)
+		longest = max(longest, r.DelayFrom(now))
+	}
+	if longest <= c.Patience {
+		if longest > 0 {
+			timer := time.NewTimer(longest)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+		return Finding{}, true
+	}
+	for _, r := range taken {
+		r.CancelAt(now)
+	}
+	return d.wait(now.Add(longest), "it may be asked only so often"), false
+}
+
+// errBudget is why a request is not started; until says when it may be.
+type errBudget struct {
+	until time.Time
+	why   string
+}
+
+func (e *errBudget) Error() string { return e.why }
+
+// start writes down that a request is under way and what it costs, so that a
+// crash forgets neither, if the budget allows it.
+func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (Finding, bool) {
+	now := d.now().UTC()
+	a, ok, err := d.db.ProviderAnswer(ctx, d.Name, ip)
+	if err == nil && ok && len(a.Finding) == 0 && d.price > 0 && now.Before(a.Expires) && !c.Refresh {
+		return d.wait(a.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", a.Asked.UTC().Format(time.RFC3339))), false
+	}
+	if err == nil {
+		u := d.usage(c, state.ProviderUsage{Requests: 1, CostMicroUSD: d.price})
+		u.Day = now.Format(time.DateOnly)
+		err = d.db.StartRequest(ctx, u, ip, state.ProviderAnswer{Asked: now, Expires: now.Add(d.TTL.of(Hit))},
+			func(day, month int64) error { return d.budget(now, day, month, c.Analyst) })
+	}
+	var over *errBudget
+	switch {
+	case errors.As(err, &over):
+		return d.wait(over.until, over.why), false
+	case err != nil:
+		d.log.ErrorContext(ctx, "a request cannot be written down, so it is not sent", "provider", d.Name, "err", err)
+		return d.finding(Failed, "the ledger cannot be written"), false
+	}
+	return Finding{}, true
+}
+
+// budget refuses a request that is over the quota of the day or month.
+func (d *desk) budget(now time.Time, day, month int64, analyst bool) error {
+	share := 1.0
+	if !analyst {
+		share -= d.Limits.Reserve
+	}
+	allowed := func(limit int64) int64 { return int64(float64(limit) * share) }
+	y, m, today := now.Date()
+	switch l := d.Limits; {
+	case l.PerMonth > 0 && month >= allowed(l.PerMonth):
+		return &errBudget{time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC), fmt.Sprintf("%d of its %d requests of the month are used", month, l.PerMonth)}
+	case l.PerDay > 0 && day >= allowed(l.PerDay):
+		return &errBudget{time.Date(y, m, today+1, 0, 0, 0, 0, time.UTC), fmt.Sprintf("%d of its %d requests of the day are used", day, l.PerDay)}
+	}
+	return nil
+}
+
+// learn takes from an answer how the provider is.
+func (d *desk) learn(f Finding) {
+	switch f.State {
+	case Waiting:
+		d.mu.Lock()
+		d.paused = f.Until
+		d.mu.Unlock()
+		d.breaker.RecordSuccess() // it works
+	case Failed:
+		d.breaker.RecordFailure()
+	default:
+		d.breaker.RecordSuccess()
+	}
+}
+
+// land keeps an answer. Of a request that brought none nothing is kept, and a
+// refusal costs nothing.
+func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Finding {
+	var err error
+	switch {
+	case f.State.Kept():
+		f.CostUSD = d.PriceUSD
+		var text []byte
+		if text, err = json.Marshal(f); err == nil {
+			err = d.db.PutProviderAnswer(ctx, d.Name, ip, state.ProviderAnswer{Finding: text, Asked: f.Fetched, Expires: f.Expires})
+		}
+	default:
+		err = d.db.DropProviderAnswer(ctx, d.Name, ip)
+		if f.State == Waiting || f.State == Refused {
+			c.Purse.giveBack(d.price)
+			d.count(ctx, c, state.ProviderUsage{CostMicroUSD: -d.price})
+		}
+	}
+	if err != nil { // the answer is good, and paid for
+		d.log.ErrorContext(ctx, "an answer is not kept", "provider", d.Name, "ip", ip, "err", err)
+	}
+	return f
+}
+
+func (d *desk) usage(c Caller, u state.ProviderUsage) state.ProviderUsage {
+	u.Day, u.Provider, u.Key = d.now().UTC().Format(time.DateOnly), d.Name, d.keyID
+	u.Playbook, u.Incident = c.Playbook, c.Incident
+	return u
+}
+
+// count adds to the ledger.
+func (d *desk) count(ctx context.Context, c Caller, u state.ProviderUsage) {
+	if err := d.db.AddProviderUsage(ctx, d.usage(c, u)); err != nil && ctx.Err() == nil {
+		d.log.ErrorContext(ctx, "the ledger is not written", "provider", d.Name, "err", err)
+	}
+}
