@@ -43,6 +43,12 @@ type Config struct {
 
 	Prowl ProwlConfig `yaml:"prowl"`
 
+	// Providers are the reputation services that are asked about addresses, by
+	// name: those with a key here, and those that need none.
+	Providers map[string]ProviderConfig `yaml:"providers"`
+	// NoProviders asks none of them.
+	NoProviders bool `yaml:"-"`
+
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`
 }
@@ -80,6 +86,9 @@ func LoadConfig(path string) (Config, error) {
 	r := configReader{path, text}
 	c, err := r.parse()
 	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	if err := r.providerKeys(&c); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	if f := c.Prowl.APIKeyFile; f != "" {
@@ -166,7 +175,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd) or parameters"
+const fields = "listen, syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -26,6 +26,10 @@ type Options struct {
 	// union * and search then leave out of the SQL: a workspace has hundreds of
 	// tables and rows in a few. Such a query is to be run at once.
 	Empty func() map[string]bool
+	// Open is for checking content against a schema that need not be whole: a
+	// table, column or function that nobody declared is taken as it is used and
+	// told in Query.Warnings. The result has no SQL then.
+	Open bool
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
@@ -55,6 +59,9 @@ type Query struct {
 	Columns []Column
 	Render  *Render // nil when the query has no render operator
 	Now     Ticks   // what now() was
+	// Warnings are the names that [Options.Open] has let pass. Columns that come
+	// from them have the type Unknown.
+	Warnings syntax.Diagnostics
 }
 
 // Render is what the render operator asked for. It does not change rows.
@@ -87,10 +94,18 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, b.diags
 	}
 	q := &Query{Render: b.rend, Now: opt.Now}
+	if r == nil && b.opt.Open { // functions to be saved, say
+		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
+		r = b.empty(nil)
+	}
 	if r == nil {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}
 	q.SQL, q.Columns = b.result(r)
+	if q.Warnings = b.warnings; q.Warnings != nil {
+		q.SQL = ""
+		slices.SortStableFunc(q.Warnings, func(x, y syntax.Diagnostic) int { return cmp.Compare(x.Span.Start, y.Span.Start) })
+	}
 	return q, nil
 }
 

@@ -106,7 +106,12 @@ func (b *binder) makeGraph(op *syntax.MakeGraphOp, r *relation, c *ctx) *relatio
 	if !n.read(c.env) {
 		return nil
 	}
-	at := func(col column) string { return renamed[indexOf(r.cols, col)].ref() }
+	at := func(col column) string {
+		if i := indexOf(r.cols, col); i >= 0 {
+			return renamed[i].ref()
+		}
+		return col.ref() // taken on trust
+	}
 	g.nodes = n.emit(base, at(src), at(dst))
 	on, with := ` IS NOT DISTINCT FROM e.`, ""
 	if g.part != nil {

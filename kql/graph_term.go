@@ -35,7 +35,7 @@ func (m *matcher) property(x, col *syntax.Name) (expr, bool) {
 		for _, c := range cols {
 			names = append(names, c.name)
 		}
-		m.b.report(col.Span(), "SEM0001", didYouMean(col.Text, names), x.Text+" has no property named "+strconv.Quote(col.Text))
+		m.b.report(col.Span(), codeName, didYouMean(col.Text, names), x.Text+" has no property named "+strconv.Quote(col.Text))
 		return unknown(), true
 	}
 	if alias == `"$x"` {

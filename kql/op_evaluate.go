@@ -78,6 +78,9 @@ func (b *binder) bagUnpack(op *syntax.EvaluateOp, r *relation, c *ctx) *relation
 	}
 	bagCol, ok := find(r.cols, name.Text)
 	if !ok {
+		bagCol, ok = b.looseColumn(name, r.loose, r.cols)
+	}
+	if !ok {
 		b.unresolved(name, c)
 		return nil
 	}
@@ -116,7 +119,9 @@ func (b *binder) bagUnpack(op *syntax.EvaluateOp, r *relation, c *ctx) *relation
 		out := b.keep(r, rest)
 		id := idsOf(r.cols).add("$open")
 		out.from = b.emit("SELECT "+refs(rest)+comma(rest)+bag.sql+" AS "+quoteIdent(id)+r.hiddenList()+" FROM "+r.from, r.cheap)
-		out.open = &openBag{id, prefix}
+		if out.open = (&openBag{id, prefix}); b.opt.Open {
+			out.open, out.loose = nil, &looseTable{}
+		}
 		return out
 	}
 	names, types := bagTypes(keys)
@@ -232,7 +237,7 @@ func (b *binder) pivot(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
 	groups := pos[1:]
 	if len(groups) > 0 {
 		if call, ok := groups[0].(*syntax.Call); ok {
-			agg = b.scalar(call, &ctx{env: c.env, cols: c.cols, src: c.src, aggs: true})
+			agg = b.scalar(call, &ctx{env: c.env, cols: c.cols, src: c.src, loose: c.loose, aggs: true})
 			for _, n := range namesIn(call, nil) {
 				drop[n] = true
 			}
@@ -281,7 +286,9 @@ func (b *binder) pivot(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
 		// is looked up in them.
 		id := idsOf(out.cols).add("$open")
 		r := b.pivoted(out, s.cols, cells, `, json_group_object("$p", `+toDynamic(expr{sql: `"$a"`, typ: agg.typ}).sql+`) AS `+quoteIdent(id))
-		r.open = &openBag{id: id}
+		if r.open = (&openBag{id: id}); b.opt.Open {
+			r.open, r.loose = nil, &looseTable{}
+		}
 		return r
 	}
 	for _, v := range values {
@@ -367,8 +374,8 @@ func (b *binder) ipLookup(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 	if nets == nil {
 		return nil
 	}
-	addr := b.scalar(pos[1], &ctx{env: c.env, cols: r.cols, qual: "l."})
-	net := b.scalar(pos[2], &ctx{env: c.env, cols: nets.cols, qual: "r."})
+	addr := b.scalar(pos[1], &ctx{env: c.env, cols: r.cols, qual: "l.", loose: r.loose})
+	net := b.scalar(pos[2], &ctx{env: c.env, cols: nets.cols, qual: "r.", loose: nets.loose})
 	f, ok := lookupScalar(strings.TrimSuffix(op.Call.Func.Text, "_lookup") + "_is_in_range")
 	if !ok {
 		f, ok = lookupScalar(strings.TrimSuffix(op.Call.Func.Text, "_lookup") + "_is_match")

@@ -63,7 +63,7 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 
 	aggs := newSelection()
 	var defaults []expr
-	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in}
+	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in, loose: in.loose}
 	for _, a := range op.Aggs {
 		before := len(aggs.cols)
 		b.aggregates(aggs, a.X, in, ac, nil)

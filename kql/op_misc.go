@@ -66,14 +66,18 @@ func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
 	if !ok && b.opt.Functions != nil {
 		// The service's own functions take columns of the input: FileProfile(SHA1).
 		out, ok := b.defined(call.Func.Text, make([]string, len(call.Args)), op, func(fn *value) value {
-			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols})
+			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols, loose: r.loose})
 		})
 		if ok {
 			return out.rel
 		}
 	}
+	if !ok && b.opt.Open {
+		b.undeclaredCall(call, &ctx{env: c.env, cols: orEmpty(r.cols), src: r, loose: r.loose})
+		return b.anything()
+	}
 	if !ok || v.fn == nil {
-		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconv.Quote(call.Func.Text))
+		b.report(call.Func.Span(), codeFunction, didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconv.Quote(call.Func.Text))
 		return nil
 	}
 	out := b.invokeWith(v, op, r, call.Args, &ctx{env: c.env})

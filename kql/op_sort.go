@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -110,6 +111,9 @@ func (b *binder) distinct(op *syntax.DistinctOp, r *relation, c *ctx) *relation 
 	}
 	out := b.heavy("SELECT DISTINCT "+s.sql()+r.partList()+" FROM "+r.from, s.cols)
 	out.part = r.part
+	if slices.ContainsFunc(op.Cols, isStar) {
+		out.loose = r.loose
+	}
 	return out
 }
 

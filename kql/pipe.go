@@ -21,6 +21,8 @@ func (b *binder) tableOf(v value, x syntax.Expr) *relation {
 		return v.rel
 	case v.scalar != nil && v.scalar.typ != Unknown:
 		b.errorf(x, "SEM0041", "a table is needed here, and this is a %s", v.scalar.typ)
+	case v.scalar != nil && b.opt.Open:
+		return b.anything()
 	case v.fn != nil:
 		b.errorf(x, "SEM0042", "a table is needed here, and this is a function: call it with its arguments")
 	}
@@ -202,6 +204,9 @@ func (b *binder) table(name string) (*relation, bool) {
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
+	if b.opt.Open {
+		r.loose = &looseTable{name: t.Name, declared: true}
+	}
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
 		var conds []string
 		if b.opt.From != 0 {

@@ -12,12 +12,12 @@ import (
 	"picket/state"
 )
 
-// A Local source knows addresses without asking anybody: a database file, a block
-// list, Picket's own decoys. Look costs nothing, does not wait, and may be called
-// from several goroutines; false means that it says nothing of the address.
+// A Local source knows addresses without asking anybody: database files, block
+// lists, Picket's own decoys. Look appends what it says of an address, a finding
+// for each list or file that holds it. It costs nothing, does not wait, and may be
+// called from several goroutines.
 type Local interface {
-	Name() string
-	Look(ip netip.Addr) (Finding, bool)
+	Look(dst []Finding, ip netip.Addr) []Finding
 }
 
 // EngineOptions configure [NewEngine].
@@ -104,10 +104,7 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 func (e *Engine) Local(ip netip.Addr) []Finding {
 	var out []Finding
 	for _, l := range e.locals {
-		if f, ok := l.Look(ip); ok {
-			f.Source = l.Name()
-			out = append(out, f)
-		}
+		out = l.Look(out, ip)
 	}
 	return out
 }

@@ -78,12 +78,15 @@ func jsonError(err error) error {
 	return err
 }
 
-// compile answers with the columns a query would have. Nothing is run, so what
-// the service would add is taken for empty: its functions and external data.
+// compile answers with the columns a query would have, which checks content
+// against a schema. Nothing is run, so what the service would add is taken for
+// empty: its functions and external data. What the schema does not declare is in
+// "warnings".
 func compile(ws *workspace.DB, src string) ([]byte, error) {
 	q, err := kql.Compile(src, ws, kql.Options{
 		Now: kql.TicksOf(time.Now()), Functions: kql.ServiceFunctions{},
 		External: func(kql.ExternalData) (string, error) { return "", nil },
+		Open:     true,
 	})
 	if err != nil {
 		return nil, pointed(err, src)
@@ -93,7 +96,22 @@ func compile(ws *workspace.DB, src string) ([]byte, error) {
 		cols[i] = column{c.Name, c.Type.String()}
 	}
 	head, err := json.Marshal(cols)
-	return append(append([]byte(`{"columns":`), head...), `,"rows":[]}`...), err
+	if err != nil {
+		return nil, err
+	}
+	answer := append(append([]byte(`{"columns":`), head...), `,"rows":[]`...)
+	if len(q.Warnings) > 0 {
+		warnings := make([]string, len(q.Warnings))
+		for i, w := range q.Warnings {
+			warnings[i] = w.Line(src)
+		}
+		list, err := json.Marshal(warnings)
+		if err != nil {
+			return nil, err
+		}
+		answer = append(append(answer, `,"warnings":`...), list...)
+	}
+	return append(answer, '}'), nil
 }
 
 // emptyTables makes the tables that a schema file describes.

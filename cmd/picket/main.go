@@ -24,6 +24,9 @@ Usage:
                                     ask a running server
   picket kql    ['KQL'] [FILE]...   run KQL over files (CSV, JSON, Parquet, logs), without a server;
                                     picket kql --help tells more
+  picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
+  picket lookup IP…                 what is known of an address, on one screen
+  picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
@@ -101,6 +104,12 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return query(ctx, rest, io)
 	case "kql":
 		return kqlCommand(ctx, rest, io)
+	case "enrich":
+		return enrich(ctx, rest, io)
+	case "lookup":
+		return lookup(ctx, rest, io)
+	case "data":
+		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
 	case "reputation":
