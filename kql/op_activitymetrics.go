@@ -21,7 +21,7 @@ func (b *binder) activityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) *re
 	counts := b.emit(`SELECT c."$w"`+a.refs("c.")+`, count(*) AS "$n", count(*) FILTER (WHERE p."$w" IS NULL) AS "$new" FROM `+ids+" c LEFT JOIN "+ids+
 		` p ON p."$id" IS NOT DISTINCT FROM c."$id" AND p."$w" = `+before+same+` GROUP BY c."$w"`+a.refs("c."), false)
 	rate := `coalesce((c."$n" - c."$new")::DOUBLE / p."$n", 'nan'::DOUBLE)`
-	return a.emit(`c."$w"`, "c.", counts+" c LEFT JOIN "+sizes+` p ON p."$w" = `+before+same+` ORDER BY c."$w"`,
+	return a.emit(`c."$w"`, "c.", counts+" c LEFT JOIN "+sizes+` p ON p."$w" = `+before+same+` ORDER BY c."$w"`+a.refs("c."),
 		measure{"dcount_values", Long, `c."$n"`}, measure{"dcount_newvalues", Long, `c."$new"`}, measure{"retention_rate", Real, rate}, measure{"churn_rate", Real, "1 - " + rate})
 }
 
@@ -86,7 +86,7 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 	list := []measure{{"dcount_new_values", Long, `"$new"`}, {"dcount_retained_values", Long, `"$kept"`}, {"dcount_churn_values", Long, `"$n" - "$kept"`},
 		{"retention_rate", Real, `"$kept"::DOUBLE / "$n"`}, {"churn_rate", Real, `("$n" - "$kept")::DOUBLE / "$n"`}}
 	a.dims = append([]column{{name: "to_" + name, typ: a.time.typ, id: "$to"}}, a.dims...)
-	return a.emit(`"$f"`, "", pairs+` ORDER BY "$f", "$to"`, list...)
+	return a.emit(`"$f"`, "", pairs+` ORDER BY "$f"`+a.refs(""), list...)
 }
 
 // isTabular reports whether x is plainly a table.

@@ -27,6 +27,8 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.dcountIntersect(op, r, c)
 	case "rows_near":
 		return b.rowsNear(op, r, c)
+	case "preview":
+		return b.preview(op, r, c)
 	case "sliding_window_counts":
 		return b.slidingCounts(op, r, c)
 	case "activity_engagement":
