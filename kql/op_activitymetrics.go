@@ -1,6 +1,8 @@
 package kql
 
 import (
+	"strings"
+
 	"picket/kql/syntax"
 )
 
@@ -122,4 +124,43 @@ func (b *binder) lookbackIDs(op *syntax.EvaluateOp, x syntax.Expr, env *env) (st
 		return "", false
 	}
 	return b.emit("SELECT "+col.ref()+` AS "$id" FROM `+r.from, false), true
+}
+
+// activityCounts counts, for every window of time, the rows and the ids in it,
+// the ids that are new, and all ids so far.
+func (b *binder) activityCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
+	pos, _ := pluginArgs(op.Call)
+	if len(pos) < 5 {
+		b.errorf(op.Call, "SEM0003", "activity_counts_metrics() takes (Id, Timeline, Start, End, Window [, Dimension …])")
+		return nil
+	}
+	id, at := b.scalar(pos[0], c), b.scalar(pos[1], c)
+	k := &ctx{env: c.env}
+	start, end, step := b.scalar(pos[2], k), b.scalar(pos[3], k), b.scalar(pos[4], k)
+	s := newSelection()
+	s.add(resultName(pos[1]), expr{sql: start.sql + " + (" + at.sql + " - " + start.sql + ") // " + step.sql + " * " + step.sql, typ: at.typ})
+	dims := ""
+	for _, x := range pos[5:] {
+		b.projected(s, x, c)
+	}
+	for _, col := range s.cols[1:] {
+		dims += ", " + col.ref()
+	}
+	base := b.emit("SELECT "+s.sql()+", "+id.sql+` AS "$id" FROM `+r.from+" WHERE "+at.sql+" >= "+start.sql+" AND "+at.sql+" <= "+end.sql, false)
+	t := s.cols[0].ref()
+	marked := b.emit("SELECT *, min("+t+`) OVER (PARTITION BY "$id"`+dims+`) AS "$first" FROM `+base, false)
+	part := ""
+	if dims != "" {
+		part = "PARTITION BY " + dims[2:] + " "
+	}
+	out := append([]column(nil), s.cols...)
+	u := idsOf(out)
+	var sums []string
+	for i, name := range []string{"count", "dcount", "new_dcount", "aggregated_dcount"} {
+		col := column{name: name, typ: Long, id: u.add(name)}
+		out = append(out, col)
+		sums = append(sums, []string{"count(*)", `count(DISTINCT "$id")`, `count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")",
+			`(sum(count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")) OVER (" + part + "ORDER BY " + t + "))::BIGINT"}[i]+" AS "+col.ref())
+	}
+	return b.heavy("SELECT "+t+dims+", "+strings.Join(sums, ", ")+" FROM "+marked+" GROUP BY "+t+dims+" ORDER BY "+t, out)
 }
