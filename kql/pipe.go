@@ -96,7 +96,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 	case *syntax.SummarizeOp:
 		return b.summarize(op, r, c)
 	case *syntax.CountOp:
-		return b.count(r)
+		return b.count(r, op.As)
 	case *syntax.JoinOp:
 		return b.join(op, r, env)
 	case *syntax.UnionOp:
