@@ -75,5 +75,5 @@ func (b *binder) preview(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
 		return nil
 	}
 	rows := *r
-	return several([]*relation{b.take(pos[0], &rows, c), b.count(r)})
+	return several([]*relation{b.take(pos[0], &rows, c), b.count(r, nil)})
 }
