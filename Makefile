@@ -26,7 +26,7 @@ demo: ## build, then run the whole job end to end on a sample
 
 .PHONY: test
 test: setup check ## install what tests need, then run every check
-	$(GO) test -race ./...
+	DIFFTEST_QUERIES=10000 $(GO) test -race ./...
 
 .PHONY: check
 check: ## formatting and vet
@@ -59,14 +59,16 @@ bench: ## benchmarks
 
 .PHONY: fuzz
 FUZZTIME ?= 30s
-fuzz: ## every fuzz target, FUZZTIME each (default 30s)
+QUERIES ?= 1000000
+fuzz: ## every fuzz target, FUZZTIME each (default 30s); then QUERIES random queries (default 1000000)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$f" | cut -d' ' -f2); do \
 	    echo "== $$t ($$(dirname "$$f"))"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$f")" || exit 1; done; done
+	$(GO) test -v -timeout 0 -run TestDifferential ./kql/difftest -seed $$(date +%s) -queries $(QUERIES)
 
 .PHONY: update
 update: ## rewrite expected results of file-based tests
-	$(GO) test ./kql/... -update
+	$(GO) test ./kql ./kql/syntax -update
 
 .PHONY: clean
 clean: ## remove what was built

@@ -53,17 +53,18 @@ type App struct {
 	Rules      *analytics.Scheduler
 	Playbooks  *playbook.Runner
 
-	cfg    Config
-	opts   Options
-	log    *slog.Logger
-	rules  []*analytics.Rule
-	syslog *ingest.Server // nil when off
-	tails  []part         // followers of the configured files
-	beat   *ingest.Heartbeat
-	http   *http.Server
-	silent silent // connections of http
-	listen net.Listener
-	closed []func() error // in reverse order
+	cfg     Config
+	opts    Options
+	log     *slog.Logger
+	sources *Sources
+	rules   []*analytics.Rule
+	syslog  *ingest.Server // nil when off
+	tails   []part         // followers of the configured files
+	beat    *ingest.Heartbeat
+	http    *http.Server
+	silent  silent // connections of http
+	listen  net.Listener
+	closed  []func() error // in reverse order
 
 	launched chan struct{} // closed when durable work can be started
 }
@@ -150,12 +151,15 @@ func hostname() string {
 
 // wire builds every engine and joins them.
 func (a *App) wire(ctx context.Context) error {
-	own, err := ingest.Addresses()
+	sources, err := OpenSources(a.cfg, a.State, a.component("reputation"))
 	if err != nil {
-		a.log.Warn("this host's own addresses are unknown", "err", err)
+		return err
 	}
-	skip := reputation.NewSkipper(reputation.SkipOptions{Own: a.cfg.Own, Host: own, ForcePublic: a.cfg.ForcePublic})
-	a.Reputation = reputation.New(a.State, reputation.Options{Skip: skip, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+	if err := sources.Engine.LoadOverrides(ctx); err != nil {
+		return err
+	}
+	a.sources = sources
+	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
@@ -168,7 +172,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.Rules = analytics.New(a.Workspace, a.State, analytics.Options{
 		Raise: a.Incidents.Raise, Delay: a.cfg.RuleDelay, Logger: a.component("analytics"),
 	})
-	if err := a.wirePlaybooks(ctx, skip); err != nil {
+	if err := a.wirePlaybooks(ctx, sources.Skip); err != nil {
 		return err
 	}
 	if err := a.loadContent(); err != nil {
@@ -252,7 +256,7 @@ func (a *App) wireServer() error {
 	}
 	handler := server.New(server.Options{
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
-		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Logger: a.component("prowl")}),
+		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Logger: a.component("prowl")}),
 		Admin: admin,
 		Verify: func(ctx context.Context, key picket.Secret, scope string) error {
 			_, err := a.Reputation.VerifyKey(ctx, key, scope)
@@ -319,7 +323,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"data sets", a.watchData}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
@@ -327,6 +331,9 @@ func (a *App) Run(ctx context.Context) error {
 	)
 	return errors.Join(err, a.close())
 }
+
+// watchData reads data sets again when their files change.
+func (a *App) watchData(ctx context.Context) error { return a.sources.Library.Watch(ctx, watchEvery) }
 
 // serve serves HTTP until ctx ends, then lets requests under way finish.
 func (a *App) serve(ctx context.Context) error {

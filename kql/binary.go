@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"math"
 	"strings"
 
 	"picket/kql/syntax"
@@ -192,11 +193,13 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	case op == syntax.DIV && out.typ == Real && l.typ == TimeSpan:
 		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)"
 	case op == syntax.DIV && out.typ == TimeSpan:
-		out.sql = "(" + l.sql + " / " + r.sql + ")::BIGINT"
+		out.sql = "TRY_CAST(" + l.sql + " / " + r.sql + " AS BIGINT)"
 	case op == syntax.DIV && out.typ == Decimal:
 		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
-	case op == syntax.MUL && out.typ == TimeSpan:
-		out.sql = "(" + l.sql + " * " + r.sql + ")::BIGINT"
+	case op == syntax.MUL && out.typ == TimeSpan && (l.typ == Real || r.typ == Real || l.typ == Decimal || r.typ == Decimal):
+		out.sql = "TRY_CAST(" + l.sql + " * " + r.sql + " AS BIGINT)"
+	case isTicks(out.typ) && op != syntax.MOD && bound == 0:
+		out.sql, out.bound = ticksOrNull(l, r, sign), math.MaxInt64
 	case op == syntax.MUL && out.typ == Decimal:
 		out.sql = "(" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
 	case op == syntax.MOD && whole:
@@ -344,10 +347,17 @@ func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
 	case float64:
 		return realLit(-v)
 	}
-	if e.typ == Int {
+	sql := "(-" + e.sql + ")"
+	switch {
+	case e.typ == Int:
 		e = widen(e, Long)
+		sql = "(-" + e.sql + ")"
+	case e.typ == Long && absBound(e) == 0: // the least long has no positive counterpart
+		sql = wrapping(longLit(0), e, "-")
+	case e.typ == TimeSpan:
+		sql = ticksOrNull(longLit(0), e, "-")
 	}
-	return expr{sql: "(-" + e.sql + ")", typ: e.typ, window: e.window}
+	return expr{sql: sql, typ: e.typ, window: e.window}
 }
 
 // between binds X between (Lo .. Hi), ends included. Around a datetime, Hi may

@@ -33,6 +33,10 @@ func (b *binder) orderBy(keys []*syntax.Ordered, c *ctx) string {
 		case syntax.NullsLast:
 			nulls = " NULLS LAST"
 		}
+		// NaN stands beside null, at its inner side; to DuckDB it is the greatest number.
+		if e.typ == Real && (dir == " DESC") == (nulls == " NULLS LAST") {
+			parts = append(parts, "isnan("+sql+")"+map[string]string{" DESC": " ASC", " ASC": " DESC"}[dir]+nulls)
+		}
 		parts = append(parts, sql+dir+nulls)
 	}
 	if len(parts) == 0 {
@@ -117,12 +121,16 @@ func (b *binder) distinct(op *syntax.DistinctOp, r *relation, c *ctx) *relation 
 	return out
 }
 
-func (b *binder) count(r *relation) *relation {
+func (b *binder) count(r *relation, as *syntax.Name) *relation {
 	cols := newColumns(Column{"Count", Long})
+	if as != nil {
+		cols = newColumns(Column{as.Text, Long})
+	}
+	sql := "SELECT count(*) AS " + cols[0].ref()
 	if r.part != nil {
-		out := b.heavy(`SELECT count(*) AS "Count"`+r.partList()+" FROM "+r.from+" GROUP BY "+r.part.ref(), cols)
+		out := b.heavy(sql+r.partList()+" FROM "+r.from+" GROUP BY "+r.part.ref(), cols)
 		out.part = r.part
 		return out
 	}
-	return b.heavy(`SELECT count(*) AS "Count" FROM `+r.from, cols)
+	return b.heavy(sql+" FROM "+r.from, cols)
 }

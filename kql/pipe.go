@@ -64,7 +64,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil
 	}
-	if r.graph != nil && !isGraphOp(op) {
+	if r.more != nil || r.graph != nil && !isGraphOp(op) {
 		b.needTable(r, op)
 		return nil
 	}
@@ -96,7 +96,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 	case *syntax.SummarizeOp:
 		return b.summarize(op, r, c)
 	case *syntax.CountOp:
-		return b.count(r)
+		return b.count(r, op.As)
 	case *syntax.JoinOp:
 		return b.join(op, r, env)
 	case *syntax.UnionOp:
@@ -134,6 +134,12 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.invokeOp(op, r, c)
 	case *syntax.ScanOp:
 		return b.scan(op, r, c)
+	case *syntax.ReduceOp:
+		return b.reduce(op, r, c)
+	case *syntax.ForkOp:
+		return b.fork(op, r, env)
+	case *syntax.FacetOp:
+		return b.facet(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:

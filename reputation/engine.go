@@ -77,7 +77,7 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	now := e.now()
 	if why := e.skip.Reason(ip); why != "" {
 		e.countSkipped(ctx, c)
-		return Profile{IP: ip, Status: "skipped", Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
+		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
 	}
 	findings := e.Local(ip)
 	asked := make([]Finding, len(e.desks))

@@ -280,7 +280,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 		rows = append(rows, enrichedRow{IPAddress: ip.String(), Hits: c.hits[ip], Status: p.Status, Reason: p.Reason, Profile: p})
 	}
 	for _, n := range c.networks {
-		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: "skipped", Reason: "a network, not an address",
+		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: reputation.StatusSkipped, Reason: "a network, not an address",
 			Profile: reputation.Profile{Verdict: reputation.Unknown, Indicator: reputation.Undetermined, Labels: []string{}}})
 	}
 	slices.SortStableFunc(rows, byMatter)
@@ -295,7 +295,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 // surest, and those that occur most; then what was skipped.
 func byMatter(a, b enrichedRow) int {
 	skipped := func(r enrichedRow) int {
-		if r.Status == "skipped" {
+		if r.Status == reputation.StatusSkipped {
 			return 1
 		}
 		return 0
@@ -345,7 +345,7 @@ func (e *enrichment) annotateLines(out *bufio.Writer, text []byte, found []addre
 // note is a profile in a few words.
 func note(p reputation.Profile) string {
 	s := p.IP.String() + " "
-	if p.Status == "skipped" {
+	if p.Status == reputation.StatusSkipped {
 		return s + "skipped: " + p.Reason
 	}
 	s += string(p.Verdict)
