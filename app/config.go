@@ -50,8 +50,11 @@ type Config struct {
 	// Providers are the reputation services that are asked about addresses, by
 	// name: those with a key here, and those that need none.
 	Providers map[string]ProviderConfig `yaml:"providers"`
-	// NoProviders asks none of them.
+	// NoProviders asks nobody over a network.
 	NoProviders bool `yaml:"-"`
+	// ReverseDNS asks this host's resolver for the names of addresses. Whoever runs
+	// the reverse zone of a network can see that.
+	ReverseDNS bool `yaml:"reverse_dns"`
 
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`
@@ -197,7 +200,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -63,6 +63,9 @@ type Query struct {
 	Columns []Column
 	Render  *Render // nil when the query has no render operator
 	Now     Ticks   // what now() was
+	// More are the queries of the further tables that this one yields, in order:
+	// those of fork, facet and preview, and those of several tabular statements.
+	More []*Query
 	// Warnings are the names that [Options.Open] has let pass. Columns that come
 	// from them have the type Unknown.
 	Warnings syntax.Diagnostics
@@ -96,8 +99,11 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		b.query(tree)
 		return nil, b.diags
 	}
-	r := b.query(tree)
-	b.needTable(r, tree)
+	var r *relation
+	tables := b.query(tree)
+	if len(tables) > 0 {
+		r = tables[0]
+	}
 	if failed(b.diags) {
 		return nil, b.diags
 	}
@@ -110,8 +116,13 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}
 	q.SQL, q.Columns = b.result(r)
+	for _, t := range tables[min(1, len(tables)):] {
+		more := &Query{Now: opt.Now}
+		more.SQL, more.Columns = b.result(t)
+		q.More = append(q.More, more)
+	}
 	if q.Warnings = b.warnings; q.Warnings != nil {
-		q.SQL = ""
+		q.SQL, q.More = "", nil
 		slices.SortStableFunc(q.Warnings, func(x, y syntax.Diagnostic) int { return cmp.Compare(x.Span.Start, y.Span.Start) })
 	}
 	return q, nil
@@ -148,14 +159,32 @@ func (b *binder) result(r *relation) (string, []Column) {
 	return b.with(root) + root, cols
 }
 
-// query binds all statements and returns the last tabular result.
-func (b *binder) query(q *syntax.Query) *relation {
+// maxTables is how many tables a query can yield.
+const maxTables = 64
+
+// query binds all statements and returns the tables that they yield.
+func (b *binder) query(q *syntax.Query) []*relation {
 	if q == nil {
 		return nil
 	}
 	env := newEnv(nil)
 	b.watch.scope(env)
-	return b.stmts(q.Stmts, env).rel
+	var tables []*relation
+	for _, s := range q.Stmts {
+		v := b.stmts([]syntax.Stmt{s}, env)
+		x, ok := s.(*syntax.ExprStmt)
+		if !ok || v.rel == nil {
+			continue
+		}
+		if v.rel.graph != nil {
+			b.needTable(v.rel, x.X)
+		}
+		if tables = append(append(tables, v.rel), v.rel.more...); len(tables) > maxTables {
+			b.errorf(x, "SEM0107", "the query yields more than %d tables", maxTables)
+			return nil
+		}
+	}
+	return tables
 }
 
 // stmts binds statements in env and returns what the last expression yields:

@@ -64,7 +64,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil
 	}
-	if r.graph != nil && !isGraphOp(op) {
+	if r.more != nil || r.graph != nil && !isGraphOp(op) {
 		b.needTable(r, op)
 		return nil
 	}
@@ -136,6 +136,10 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.scan(op, r, c)
 	case *syntax.ReduceOp:
 		return b.reduce(op, r, c)
+	case *syntax.ForkOp:
+		return b.fork(op, r, env)
+	case *syntax.FacetOp:
+		return b.facet(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
