@@ -32,6 +32,8 @@ the Syslog table, or of any other text, as RawData. All but Parquet may be compr
 The name tells the format, else the contents, or --format-in. - is standard input, the table stdin.
 A query reaches these files and nothing else.
 
+picket kql fmt lays out queries: picket kql fmt --help tells more.
+
 Flags of picket kql:
 `
 
@@ -55,6 +57,9 @@ type kqlOptions struct {
 
 // kqlCommand is "picket kql": KQL over files, without a server.
 func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
+	if len(args) > 0 && args[0] == "fmt" {
+		return kqlFmt(args[1:], stdio)
+	}
 	o, err := kqlFlags(args, stdio)
 	if err != nil {
 		return err
