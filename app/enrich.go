@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,8 +77,11 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
 		}
 	}
+	var resolver *net.Resolver
 	if cfg.NoProviders {
 		providers = nil
+	} else if cfg.ReverseDNS {
+		resolver = net.DefaultResolver
 	}
 	own, err := ingest.Addresses()
 	if err != nil {
@@ -85,7 +89,7 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 	}
 	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
-		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Logger: log,
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
 	})
 	return s, nil
 }

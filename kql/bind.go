@@ -32,6 +32,7 @@ type binder struct {
 	hoists   int
 	views    []viewDef
 	rend     *Render
+	settings []Prop // of set statements
 	watch    *watch // where a text is being completed; nil otherwise
 }
 

@@ -43,12 +43,13 @@ type enrichFlags struct {
 // sourceFlags are those of commands that ask the sources without a server.
 type sourceFlags struct {
 	data, config string
-	local        bool
+	local, dns   bool
 }
 
 func (f *sourceFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.data, "data", "", "`folder` of fetched data sets, kept answers and the ledger; may be a server's (default ~/.local/share/picket)")
 	fs.StringVar(&f.config, "config", "", "picket.yaml with the keys of providers; by default DATA/picket.yaml where it is")
+	fs.BoolVar(&f.dns, "dns", false, "ask this host's resolver for the names of addresses, too")
 	fs.BoolVar(&f.local, "local", false, "ask nobody: answer from local data alone")
 }
 
@@ -77,9 +78,8 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 		return nil, nil, nil, err
 	}
 	closed = func() { _ = db.Close(context.WithoutCancel(ctx)) }
-	if f.local {
-		cfg.NoProviders = true
-	}
+	cfg.NoProviders = f.local
+	cfg.ReverseDNS = cfg.ReverseDNS || f.dns
 	if s, err = app.OpenSources(cfg, db, log); err == nil {
 		err = s.Engine.LoadOverrides(ctx)
 	}
