@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,7 @@ type Sources struct {
 	Engine  *reputation.Engine
 	Library *reputation.Library
 	Sets    []*reputation.Dataset
+	Skip    *reputation.Skipper
 }
 
 // OpenSources builds the engine from the configuration and the data folder. Its
@@ -75,16 +77,19 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
 		}
 	}
+	var resolver *net.Resolver
 	if cfg.NoProviders {
 		providers = nil
+	} else if cfg.ReverseDNS {
+		resolver = net.DefaultResolver
 	}
 	own, err := ingest.Addresses()
 	if err != nil {
 		log.Warn("this host's own addresses are unknown", "err", err)
 	}
+	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
-		Skip:   reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip}),
-		Locals: []reputation.Local{s.Library}, Providers: providers, Keys: keys, Logger: log,
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
 	})
 	return s, nil
 }

@@ -170,7 +170,7 @@ func (b *binder) slidingCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *rela
 	if !ok {
 		return nil
 	}
-	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"Count", Long, "count(*)"}, measure{"Dcount", Long, `count(DISTINCT "$id")`})
 }
 
@@ -200,7 +200,7 @@ func (b *binder) engagement(op *syntax.EvaluateOp, r *relation, c *ctx) *relatio
 		return nil
 	}
 	inner, outer := `count(DISTINCT "$id") FILTER (WHERE "$k" = 0)`, `count(DISTINCT "$id")`
-	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"dcount_activities_inner", Long, inner}, measure{"dcount_activities_outer", Long, outer}, measure{"activity_ratio", Real, inner + "::DOUBLE / " + outer})
 }
 
@@ -218,7 +218,7 @@ func (b *binder) activeUsers(op *syntax.EvaluateOp, r *relation, c *ctx) *relati
 	}
 	seen := b.emit("SELECT *, "+bin+` AS "$w", count(DISTINCT `+period+`) OVER (PARTITION BY "$id"`+a.refs("")+` ORDER BY "$t" RANGE BETWEEN `+a.args[0].sql+" - 1 PRECEDING AND CURRENT ROW) AS \"$n\" FROM "+
 		a.from+` WHERE "$t" IS NOT NULL`, false)
-	return a.emit(`"$w"`, "", seen+` WHERE "$n" >= `+a.args[2].sql+` AND "$t" >= `+a.start+` AND "$t" <= `+a.end+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", seen+` WHERE "$n" >= `+a.args[2].sql+` AND "$t" >= `+a.start+` AND "$t" <= `+a.end+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"dcount", Long, `count(DISTINCT "$id")`})
 }
 
@@ -236,5 +236,5 @@ func (b *binder) sessionCount(op *syntax.EvaluateOp, r *relation, c *ctx) *relat
 	over := `OVER (PARTITION BY "$id"` + a.refs("") + ` ORDER BY "$t")`
 	marked := b.emit(`SELECT *, ("$t" - lag("$t") `+over+" <= "+a.args[1].sql+`) AS "$old" FROM `+a.from+` WHERE "$t" >= `+a.start+` AND "$t" <= `+a.end, false)
 	sessions := b.emit("SELECT *, "+bin+` AS "$w", count(*) FILTER (WHERE NOT coalesce("$old", false)) `+over+` AS "$s" FROM `+marked, false)
-	return a.emit(`"$w"`, "", sessions+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`, measure{"count_sessions", Long, `count(DISTINCT ("$id", "$s"))`})
+	return a.emit(`"$w"`, "", sessions+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""), measure{"count_sessions", Long, `count(DISTINCT ("$id", "$s"))`})
 }

@@ -43,6 +43,10 @@ func (b *binder) pipe(p *syntax.Pipe, env *env) *relation {
 // ops binds operators one after the other. After an operator in error the
 // rest is bound against what it would most likely have given.
 func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
+	if len(ops) > maxOps {
+		b.errorf(ops[maxOps], "SEM0101", "the pipeline has %d operators, at most %d are run", len(ops), maxOps)
+		return nil
+	}
 	for _, op := range ops {
 		if r == nil || !b.enter(op) {
 			return nil
@@ -64,7 +68,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil
 	}
-	if r.graph != nil && !isGraphOp(op) {
+	if r.more != nil || r.graph != nil && !isGraphOp(op) {
 		b.needTable(r, op)
 		return nil
 	}
@@ -136,6 +140,10 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.scan(op, r, c)
 	case *syntax.ReduceOp:
 		return b.reduce(op, r, c)
+	case *syntax.ForkOp:
+		return b.fork(op, r, env)
+	case *syntax.FacetOp:
+		return b.facet(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
