@@ -46,6 +46,7 @@ type remote interface {
 // is, within their limits and the user's money.
 type Engine struct {
 	db     *state.DB
+	books  *ledger
 	skip   *Skipper
 	locals []Local
 	desks  []*desk  // the providers
@@ -70,10 +71,10 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{db: db, skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
+	e := &Engine{db: db, books: newLedger(db, o.Logger), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
-			d := newDesk(p, key, db, o)
+			d := newDesk(p, key, db, e.books, o)
 			e.desks = append(e.desks, d)
 			e.remote = append(e.remote, d)
 		}
@@ -91,7 +92,7 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	ip = ip.WithZone("").Unmap()
 	now := e.now()
 	if why := e.skip.Reason(ip); why != "" {
-		e.countSkipped(ctx, c)
+		e.countSkipped(c)
 		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
 	}
 	findings := e.Local(ip)
@@ -132,16 +133,18 @@ func (e *Engine) remember(ctx context.Context, p Profile) {
 	}
 }
 
-// countSkipped writes into the ledger what not asking has saved.
-func (e *Engine) countSkipped(ctx context.Context, c Caller) {
-	lines := make([]state.ProviderUsage, 0, len(e.desks))
+// countSkipped counts what not asking has saved.
+func (e *Engine) countSkipped(c Caller) {
 	for _, d := range e.desks {
-		lines = append(lines, d.usage(c, state.ProviderUsage{Skipped: 1, SavedMicroUSD: d.price}))
-	}
-	if err := e.db.AddProviderUsage(ctx, lines...); err != nil && ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "the ledger is not written", "err", err)
+		e.books.add(d.line(c), ledgerCount{skipped: 1, saved: d.price})
 	}
 }
+
+// Run keeps the books until ctx ends. Without it they are written by Flush alone.
+func (e *Engine) Run(ctx context.Context) error { return e.books.run(ctx) }
+
+// Flush writes the books.
+func (e *Engine) Flush(ctx context.Context) error { return e.books.flush(ctx) }
 
 // History returns how the verdict of an address has changed, the newest first.
 func (e *Engine) History(ctx context.Context, ip netip.Addr) ([]state.VerdictChange, error) {

@@ -112,6 +112,9 @@ func TestLookupSkips(t *testing.T) {
 	if n := r.requests.Load(); n != 0 {
 		t.Errorf("%d requests", n)
 	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	u, err := r.db.ProviderUsageSince(t.Context(), "2026-01-01")
 	if err != nil || len(u) != 1 || u[0].Skipped != 5 || u[0].SavedMicroUSD != 100_000 {
 		t.Errorf("ledger: %+v, %v", u, err)
