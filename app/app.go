@@ -159,7 +159,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.sources = sources
-	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,

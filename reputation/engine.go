@@ -6,8 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"picket"
 	"picket/state"
@@ -55,6 +59,24 @@ type Engine struct {
 	log    *slog.Logger
 
 	overrides overrides
+
+	recent     *otter.Cache[netip.Addr, recent]
+	generation atomic.Uint64 // of what is known locally
+}
+
+const (
+	maxRecent = 20_000 // profiles, of some kilobytes each
+	// recentFor is how long a profile is good that no remote source has said
+	// anything of.
+	recentFor = 10 * time.Minute
+)
+
+// A recent profile answers the same question asked again, while every source
+// would say the same.
+type recent struct {
+	Profile
+	until      time.Time
+	generation uint64
 }
 
 // NewEngine returns an engine that keeps its books in the state database.
@@ -71,7 +93,7 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{db: db, books: newLedger(db, o.Logger), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
+	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db, o.Logger), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
 			d := newDesk(p, key, db, e.books, o)
@@ -85,7 +107,7 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	return e
 }
 
-// Lookup returns the profile of an address. It has no error: what a source could
+// Lookup returns the profile of an address, which is not to be changed. It has no error: what a source could
 // not say stands in its row. An address that must not be asked about is
 // skipped, with the reason, and shown to nobody.
 func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
@@ -94,6 +116,15 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	if why := e.skip.Reason(ip); why != "" {
 		e.countSkipped(c)
 		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
+	}
+	generation := e.generation.Load()
+	if r, ok := e.recent.GetIfPresent(ip); ok && !c.Refresh && r.generation == generation && now.Before(r.until) {
+		for _, d := range e.desks {
+			if d.Asks(ip) {
+				d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+			}
+		}
+		return r.Profile
 	}
 	findings := e.Local(ip)
 	asked := make([]Finding, len(e.remote))
@@ -113,8 +144,40 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	if len(e.desks) > 0 {
 		e.remember(ctx, p)
 	}
+	if r, ok := recentOf(p, now); ok {
+		r.generation = generation
+		e.recent.Set(ip, r)
+	}
 	return p
 }
+
+// recentOf makes a profile one that may answer again, if every source has
+// answered, and answers that are good for a while.
+func recentOf(p Profile, now time.Time) (recent, bool) {
+	r := recent{Profile: p, until: now.Add(recentFor)}
+	if p.Status != StatusEnriched {
+		return r, false
+	}
+	remote := false
+	r.CostUSD, r.Sources = 0, slices.Clone(p.Sources)
+	for i := range r.Sources {
+		f := &r.Sources[i]
+		if f.Stale {
+			return r, false
+		}
+		f.Cached, f.CostUSD = true, 0
+		if !f.Expires.IsZero() && (!remote || f.Expires.Before(r.until)) {
+			r.until, remote = f.Expires, true
+		}
+	}
+	if o := p.Override; o != nil && !o.Expires.IsZero() && o.Expires.Before(r.until) {
+		r.until = o.Expires
+	}
+	return r, true
+}
+
+// Changed says that what local sources know has changed.
+func (e *Engine) Changed() { e.generation.Add(1) }
 
 // Local returns what the local sources say of an address.
 func (e *Engine) Local(ip netip.Addr) []Finding {
