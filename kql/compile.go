@@ -33,6 +33,10 @@ type Options struct {
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
+	// Parameters are values for declare query_parameters by name, as JSON has them
+	// or as text that holds one KQL literal. A parameter that is not there has its
+	// default. When Parameters is nil, one without either is null, else an error.
+	Parameters map[string]any
 	// External, when not nil, answers externaldata: it returns the name of a table
 	// in the database that holds what lies at the locations, with columns of the
 	// order and types asked for; "" stands for no rows. It must allow only
@@ -65,6 +69,9 @@ type Query struct {
 	// Warnings are the names that [Options.Open] has let pass. Columns that come
 	// from them have the type Unknown.
 	Warnings syntax.Diagnostics
+	// Settings are the set statements, in order. They do not change what the
+	// query means; who runs it may take them for limits.
+	Settings []Prop
 }
 
 // Render is what the render operator asked for. It does not change rows.
@@ -73,7 +80,8 @@ type Render struct {
 	Props []Prop // in source order
 }
 
-// Prop is one property of render: title="…", kind=stacked.
+// Prop is one property of render (title="…", kind=stacked), or of the request
+// (set notruncation, whose value is "").
 type Prop struct{ Name, Value string }
 
 // Compile compiles a KQL query for the tables of cat. The error, when there is
@@ -99,7 +107,7 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 	if failed(b.diags) {
 		return nil, b.diags
 	}
-	q := &Query{Render: b.rend, Now: opt.Now}
+	q := &Query{Render: b.rend, Now: opt.Now, Settings: b.settings}
 	if r == nil && b.opt.Open { // functions to be saved, say
 		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
 		r = b.empty(nil)
@@ -191,7 +199,10 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 			out = b.any(s.X, &ctx{env: env})
 		case *syntax.DeclareStmt:
 			b.declare(s, env)
-		case *syntax.SetStmt: // request properties do not change what a query means here
+		case *syntax.SetStmt:
+			if s.Name != nil {
+				b.settings = append(b.settings, Prop{s.Name.Text, wordOf(s.Value)})
+			}
 		case *syntax.PatternStmt:
 			if s.Name != nil {
 				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
@@ -227,21 +238,6 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		v.scalar = &expr{sql: "NULL", typ: Unknown}
 	}
 	env.vars[s.Name.Text] = &v
-}
-
-// declare binds declare query_parameters: their defaults are their values.
-func (b *binder) declare(s *syntax.DeclareStmt, env *env) {
-	for _, p := range s.Params {
-		if p.Name == nil || p.Tabular() {
-			continue
-		}
-		t := b.typeName(p.Type)
-		e := nullLit(t)
-		if p.Default != nil {
-			e = b.castTo(b.scalar(p.Default, &ctx{env: env}), t, p.Default)
-		}
-		env.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
-	}
 }
 
 // typeName resolves the name of a type.

@@ -5,11 +5,13 @@
 package reputation
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"math"
 	"sync"
 	"time"
 
+	"picket"
 	"picket/state"
 )
 
@@ -21,6 +23,7 @@ type Options struct {
 	Skip     *Skipper         // for warnings of an import; nil is what is not public
 	Changed  func()           // called after an import; may be nil
 	PriceUSD *float64         // of one counted lookup; nil is DefaultPriceUSD
+	TokenKey picket.Secret    // signs bearer tokens; "" makes one that ends with the process
 	Now      func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
 }
@@ -34,7 +37,8 @@ type Service struct {
 	log           *slog.Logger
 	priceMicroUSD int64
 
-	keys keyCache
+	keys     keyCache
+	tokenKey []byte
 
 	charges chan *charge  // that wait for a commit
 	stopped chan struct{} // closed when Run is over
@@ -62,6 +66,9 @@ func New(db *state.DB, o Options) *Service {
 		price = *o.PriceUSD
 	}
 	s.priceMicroUSD = int64(math.Round(price * 1e6))
+	if s.tokenKey = []byte(o.TokenKey.Reveal()); len(s.tokenKey) == 0 {
+		s.tokenKey = []byte(rand.Text())
+	}
 	if s.skip == nil {
 		s.skip = NewSkipper(SkipOptions{})
 	}

@@ -18,7 +18,8 @@ const usage = `Picket answers, for every IP address in your logs: who is this, a
 Usage:
   picket demo   [--log FILE] [--once] [--format table|json]
                                     run the whole job here and now, in a temporary folder
-  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--syslog ADDR] [--log FILE]
+  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--listen-tls ADDR]
+                [--syslog ADDR] [--log FILE]
                                     run as a service
   picket query  [--data DIR] [--format FORMAT] [--limit ROWS] 'KQL'
                                     ask a running server
@@ -31,6 +32,8 @@ Usage:
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
   picket incident list              [--data DIR] [--format table|json]
+  picket ca     --data DIR [--export]
+                                    what clients need to trust the server's certificate
   picket version
 
 Commands that talk to a server find it through --data DIR, or through the
@@ -114,6 +117,8 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return key(ctx, rest, io)
 	case "reputation":
 		return reputationCommand(ctx, rest, io)
+	case "ca":
+		return ca(ctx, rest, io)
 	case "incident":
 		return incidentCommand(ctx, rest, io)
 	case "version", "--version":
