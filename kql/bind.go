@@ -2,8 +2,6 @@ package kql
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
 
 	"picket/kql/syntax"
 )
@@ -12,24 +10,30 @@ import (
 type cte struct {
 	name, sql string
 	cheap     bool // repeat it rather than keep its rows: filters then reach the scan
+	// late, when set, writes the SQL once it is known which columns are read.
+	late func(read identifiers) string
 }
 
 // binder turns one query's tree into SQL.
 type binder struct {
-	cat    Catalog
-	opt    Options
-	diags  syntax.Diagnostics
-	seen   map[string]bool // diagnostics already given, by place and text
-	ctes   []cte
-	depth  int  // nesting of function calls and subqueries
-	calls  int  // functions being expanded
-	steps  int  // nodes bound so far
-	size   int  // bytes of SQL written so far
-	full   bool // a limit was reached and reported
-	hoists int
-	views  []viewDef
-	rend   *Render
-	watch  *watch // where a text is being completed; nil otherwise
+	cat   Catalog
+	opt   Options
+	diags syntax.Diagnostics
+	// warnings are what Options.Open let pass; told names the tables in them.
+	warnings syntax.Diagnostics
+	told     map[string]bool
+	seen     map[string]bool // diagnostics already given, by place and text
+	ctes     []cte
+	depth    int  // nesting of function calls and subqueries
+	calls    int  // functions being expanded
+	steps    int  // nodes bound so far
+	size     int  // bytes of SQL written so far
+	full     bool // a limit was reached and reported
+	hoists   int
+	views    []viewDef
+	rend     *Render
+	settings []Prop // of set statements
+	watch    *watch // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.
@@ -44,6 +48,7 @@ const (
 	maxDepth = 2000    // nested nodes; the parser allows fewer in one text
 	maxCalls = 50      // functions calling functions
 	maxSteps = 500_000 // nodes bound
+	maxOps   = 500     // operators of one pipeline: DuckDB nests as many queries
 	maxSQL   = 16 << 20
 )
 
@@ -53,22 +58,29 @@ func (b *binder) errorf(n syntax.Node, code, format string, args ...any) {
 }
 
 func (b *binder) report(span syntax.Span, code, hint, msg string) {
+	if !b.diagnosed(span, msg) {
+		b.diags = append(b.diags, diagnostic(span, code, hint, msg))
+	}
+}
+
+// diagnosed notes that msg is told of a place, and reports whether it was already.
+func (b *binder) diagnosed(span syntax.Span, msg string) bool {
 	key := fmt.Sprint(span, msg)
 	if b.seen[key] {
-		return
+		return true
 	}
 	if b.seen == nil {
 		b.seen = map[string]bool{}
 	}
 	b.seen[key] = true
-	b.diags = append(b.diags, diagnostic(span, code, hint, msg))
+	return false
 }
 
 // emit adds a CTE and returns its name.
 func (b *binder) emit(sql string, cheap bool) string {
 	name := fmt.Sprintf("s%d", len(b.ctes))
 	b.size += len(sql)
-	b.ctes = append(b.ctes, cte{name, sql, cheap})
+	b.ctes = append(b.ctes, cte{name: name, sql: sql, cheap: cheap})
 	return name
 }
 
@@ -83,52 +95,6 @@ func (b *binder) heavy(sql string, cols []column) *relation {
 	return &relation{from: b.emit(sql, false), cols: cols}
 }
 
-var cteName = regexp.MustCompile(`\bs[0-9]+\b`)
-
-// with writes the WITH clause of the CTEs that root needs, in order, leaving
-// out what no one uses.
-func (b *binder) with(root string) string {
-	index := map[string]int{}
-	for i, c := range b.ctes {
-		index[c.name] = i
-	}
-	uses := make([]int, len(b.ctes))
-	mark := func(sql string) {
-		for _, n := range cteName.FindAllString(sql, -1) {
-			if i, ok := index[n]; ok {
-				uses[i]++
-			}
-		}
-	}
-	mark(root)
-	for i := len(b.ctes) - 1; i >= 0; i-- {
-		if uses[i] > 0 {
-			mark(b.ctes[i].sql)
-		}
-	}
-	var w strings.Builder
-	for i, c := range b.ctes {
-		if uses[i] == 0 {
-			continue
-		}
-		if w.Len() == 0 {
-			w.WriteString("WITH ")
-		} else {
-			w.WriteString(",\n     ")
-		}
-		w.WriteString(c.name)
-		w.WriteString(" AS ")
-		if c.cheap && uses[i] > 1 {
-			w.WriteString("NOT MATERIALIZED ")
-		}
-		w.WriteString("(" + c.sql + ")")
-	}
-	if w.Len() > 0 {
-		w.WriteString("\n")
-	}
-	return w.String()
-}
-
 // enter guards recursion: it reports and returns false when expansion has gone
 // too deep or too far. After that nothing more is bound.
 func (b *binder) enter(n syntax.Node) bool {
@@ -137,7 +103,7 @@ func (b *binder) enter(n syntax.Node) bool {
 		return false
 	case b.depth >= maxDepth:
 		b.full = true
-		b.errorf(n, "SEM0100", "the query nests too deeply")
+		b.errorf(n, "SEM0101", "the query nests too deeply")
 		return false
 	case b.size > maxSQL || b.steps > maxSteps:
 		b.full = true

@@ -72,7 +72,7 @@ func (c *completer) operand() {
 
 // variable adds a name of a let statement or a parameter.
 func (c *completer) variable(name string, v *value) {
-	text := syntax.Print(&syntax.Name{Text: name})
+	text := syntax.QuoteName(name)
 	switch {
 	case v.fn != nil || v.pattern != nil:
 		c.function(CompleteVariable, text)
@@ -152,7 +152,7 @@ func (c *completer) tableNames() []string {
 	list := c.b.cat.Tables()
 	out := make([]string, len(list))
 	for i, n := range list {
-		out[i] = syntax.Print(&syntax.Name{Text: n})
+		out[i] = syntax.QuoteName(n)
 	}
 	return out
 }

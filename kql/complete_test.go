@@ -11,7 +11,7 @@ import (
 func completionCatalog() testCatalog {
 	return testCatalog{
 		"Syslog":     {Name: "Syslog", Columns: []Column{{"TimeGenerated", DateTime}, {"HostName", String}, {"SyslogMessage", String}, {"Tags", Dynamic}}},
-		"SigninLogs": {Name: "SigninLogs", Columns: []Column{{"TimeGenerated", DateTime}, {"UserId", Guid}, {"IPAddress", String}, {"odd name", Long}}},
+		"SigninLogs": {Name: "SigninLogs", Columns: []Column{{"TimeGenerated", DateTime}, {"UserId", Guid}, {"IPAddress", String}, {"odd name", Long}, {"title", String}}},
 	}
 }
 
@@ -74,7 +74,7 @@ func TestComplete(t *testing.T) {
 		{"Syslog | count | where ‸", "Count !HostName"},
 		{"Syslog | getschema | where ‸", "ColumnName ColumnType !HostName"},
 		{"Syslog | parse SyslogMessage with * 'for ' user:string ' from' * | where us‸", "user ="},
-		{"Syslog | mv-expand t = Tags to typeof(‸", "string long !HostName !="},
+		{"Syslog | mv-expand t = Tags to typeof(‸", "!HostName"},
 		{"Syslog | mv-expand t = Tags | where t‸", "t Tags !HostName"},
 		{"Syslog | mv-apply t = Tags on (where ‸", "t HostName"},
 		{"Syslog | make-series count() on TimeGenerated ‸", "from to step in"},
@@ -92,7 +92,7 @@ func TestComplete(t *testing.T) {
 		{"Syslog | join hint.st‸", "hint.strategy= ="},
 		{"Syslog | join hint.strategy=‸", "broadcast shuffle ="},
 		{"Syslog | join kind=inner (‸", "SigninLogs print !HostName"},
-		{"Syslog | join kind=inner (SigninLogs | where ‸", "IPAddress UserId ['odd name'] !HostName"},
+		{"Syslog | join kind=inner (SigninLogs | where ‸", "IPAddress UserId ['odd name'] ['title'] !HostName"},
 		{"Syslog | join kind=inner (SigninLogs | where IPAddress == '1') ‸", "on where"},
 		{"Syslog | join kind=inner (SigninLogs) on ‸", "TimeGenerated $left $right !HostName !IPAddress"},
 		{"Syslog | join kind=inner (SigninLogs) on $‸", "$left $right ="},

@@ -102,6 +102,10 @@ func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(st
 	}
 	if s.lower != nil {
 		out.sql, err = s.lower(c)
+		if around := c.bindQueries(out.sql); around != nil && err == nil {
+			out.sql, err = s.lower(c)
+			out.sql = around(out.sql)
+		}
 		if err != nil {
 			return expr{}, err
 		}
@@ -109,6 +113,34 @@ func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(st
 		out.sql = expand(s.sql, conv)
 	}
 	return out, nil
+}
+
+// bindQueries gives the arguments that hold a subquery names if the lowered sql
+// has a lambda, in which DuckDB takes none, and returns what binds those names
+// around the lowering; else nil.
+func (c *call) bindQueries(sql string) (around func(sql string) string) {
+	if !strings.Contains(sql, "lambda ") {
+		return nil
+	}
+	var fields []string
+	for i, a := range c.args {
+		if !strings.Contains(a.sql, "(SELECT ") {
+			continue
+		}
+		around = func(sql string) string { return sql }
+		if c.hoist != nil {
+			c.args[i].sql = c.hoist(a.sql)
+			continue
+		}
+		fields = append(fields, fmt.Sprintf("a%d: %s", i+1, a.sql))
+		c.args[i].sql = fmt.Sprintf(`"$b".a%d`, i+1)
+	}
+	if fields != nil {
+		around = func(sql string) string {
+			return fmt.Sprintf(`(list_transform([{%s}], lambda "$b": %s)[1])`, strings.Join(fields, ", "), sql)
+		}
+	}
+	return around
 }
 
 // match finds the first signature that args fit, exactly or after conversion,

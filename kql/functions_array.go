@@ -49,7 +49,7 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 		fn("range", rangeSigs()...),
 		fn("repeat", low(Dynamic, func(c *call) (string, error) {
 			v := expr{sql: jsonOf(c.args[0])}
-			return expand(`CASE WHEN $2 >= 0 THEN to_json(list_transform(range($2), lambda "$i": $1)) END`, []expr{v, c.args[1]}), nil
+			return expand(`CASE WHEN $2 >= 0 THEN to_json(list_transform(range(least($2, `+fmt.Sprint(maxRange)+`)), lambda "$i": $1)) END`, []expr{v, c.args[1]}), nil
 		}, Unknown, Long)),
 		fn("zip", low(Dynamic, lowerZip, Dynamic).more(2)),
 		fn("set_union", low(Dynamic, func(c *call) (string, error) {
@@ -244,6 +244,13 @@ func lowerZip(c *call) (string, error) {
 // maxRange is how many elements range() may make.
 const maxRange = 1_048_576
 
+// rangeEnd is where DuckDB's range has to end, which is not part of it: it makes
+// the whole list, so that one must not be longer than range() can be.
+func rangeEnd(from, to, step string) string {
+	last := "(" + from + ")::HUGEINT + (" + step + ")::HUGEINT * " + fmt.Sprint(maxRange)
+	return "CASE WHEN " + step + " > 0 THEN least((" + to + ")::HUGEINT + 1, " + last + ") ELSE greatest((" + to + ")::HUGEINT - 1, " + last + ") END::BIGINT"
+}
+
 // rangeSigs are the signatures of range(start, stop[, step]).
 func rangeSigs() []sig {
 	whole := `to_json(range(%s, %s, %s)[1:` + fmt.Sprint(maxRange) + `])`
@@ -256,7 +263,7 @@ func rangeSigs() []sig {
 			}
 		}
 		return once(expr{sql: "(" + step + ")::BIGINT"}, func(s string) string {
-			return fmt.Sprintf(whole, c.args[0].sql, "("+c.args[1].sql+") + sign("+s+")", s)
+			return fmt.Sprintf(whole, c.args[0].sql, rangeEnd(c.args[0].sql, c.args[1].sql, s), s)
 		}), nil
 	}, Long, Long, Long).from(2)
 	ticks := func(t Type) sig {
@@ -266,7 +273,7 @@ func rangeSigs() []sig {
 				step = c.args[2].sql
 			}
 			return once(expr{sql: "(" + step + ")::BIGINT"}, func(s string) string {
-				list := fmt.Sprintf("range(%s, %s + sign(%s), %[3]s)", c.args[0].sql, c.args[1].sql, s)
+				list := fmt.Sprintf("range(%s, %s, %s)", c.args[0].sql, rangeEnd(c.args[0].sql, c.args[1].sql, s), s)
 				return `to_json(list_transform(` + list + `[1:` + fmt.Sprint(maxRange) + `], lambda "$e": ` + ticksText(`"$e"`, t) + `))`
 			}), nil
 		}, t, t, TimeSpan).from(2)

@@ -114,27 +114,14 @@ func lowerBagPackColumns(c *call) (string, error) {
 	return "json_object(" + strings.Join(parts, ", ") + ")", nil
 }
 
-// jsonPath turns a JSONPath into DuckDB's, which knows no ['key'].
-func jsonPath(path string) string {
-	path = strings.ReplaceAll(path, `["`, `['`)
-	path = strings.ReplaceAll(path, `"]`, `']`)
-	for {
-		i := strings.Index(path, "['")
-		if i < 0 {
-			return path
-		}
-		j := strings.Index(path[i:], "']")
-		if j < 0 {
-			return path
-		}
-		path = path[:i] + `."` + path[i+2:i+j] + `"` + path[i+j+2:]
-	}
-}
-
 func lowerBagHasKey(c *call) (string, error) {
 	key, ok := c.args[1].lit.(string)
 	if ok && strings.HasPrefix(key, "$") {
-		return "coalesce(json_exists(" + c.args[0].sql + ", " + quoteString(jsonPath(key)) + "), false)", nil
+		path, ok := jsonPath(key)
+		if !ok {
+			return "false", nil
+		}
+		return "coalesce(json_exists(" + c.args[0].sql + ", " + quoteString(path) + "), false)", nil
 	}
 	if ok {
 		return expand("coalesce(list_contains(json_keys($1), $2), false)", c.args), nil
@@ -162,13 +149,15 @@ lambda "$u", "$t": json_merge_patch("$u", "$t"), $1)`
 			top = append(top, quoteString(k))
 			continue
 		}
-		var path []string
-		for _, s := range strings.Split(jsonPath(k)[2:], ".") {
-			path = append(path, strings.Trim(s, `"`))
-		}
 		patch := any(nil)
-		for i := len(path) - 1; i >= 0; i-- {
-			patch = map[string]any{path[i]: patch}
+		path, ok := parseJSONPath(k)
+		for i := len(path) - 1; i >= 0 && ok; i-- {
+			var name string
+			name, ok = path[i].(string) // a merge patch reaches into no array
+			patch = map[string]any{name: patch}
+		}
+		if !ok {
+			continue
 		}
 		b, err := json.Marshal(patch)
 		if err != nil {
@@ -196,7 +185,10 @@ func lowerExtractJSON(c *call) (string, error) {
 	if c.args[1].typ != Dynamic {
 		doc = "TRY_CAST(" + textOf(c.args[1]).sql + " AS JSON)"
 	}
-	e := expr{sql: "json_extract(" + doc + ", " + quoteString(jsonPath(path)) + ")", typ: Dynamic}
+	e := expr{sql: "NULL::JSON", typ: Dynamic}
+	if p, ok := jsonPath(path); ok {
+		e.sql = "json_extract(" + doc + ", " + quoteString(p) + ")"
+	}
 	if len(c.args) < 3 {
 		return textOf(e).sql, nil
 	}

@@ -16,10 +16,10 @@ func stringFunctions() []function {
 		fn("strcat_delim", low(String, func(c *call) (string, error) {
 			return expand("concat_ws($*)", textArgs(c.args)), nil
 		}, String, Unknown).more(2)),
-		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]'), lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
+		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]')::VARCHAR[], lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
 		fn("strrep",
-			textTpl(String, "coalesce(repeat($1, greatest(TRY_CAST($2 AS BIGINT), 0)), '')", 2),
-			textTpl(String, "coalesce(CASE WHEN TRY_CAST($2 AS BIGINT) > 0 THEN repeat($1 || $3, TRY_CAST($2 AS BIGINT) - 1) || $1 END, '')", 3)),
+			textTpl(String, "coalesce(repeat($1, least(greatest(TRY_CAST($2 AS BIGINT), 0), 1024)), '')", 2),
+			textTpl(String, "coalesce(CASE WHEN TRY_CAST($2 AS BIGINT) > 0 THEN repeat($1 || $3, least(TRY_CAST($2 AS BIGINT), 1024) - 1) || $1 END, '')", 3)),
 		fn("strcmp", tpl(Int, "CASE WHEN $1 < $2 THEN -1 WHEN $1 > $2 THEN 1 ELSE 0 END::INTEGER", String, String)),
 		fn("reverse", textTpl(String, "reverse($1)", 1)),
 		fn("substring", low(String, lowerSubstring, String, Long, Long).from(2)),

@@ -80,14 +80,16 @@ func (b *binder) assign(r *relation, set []assignment) *relation {
 		}
 		done[a.name] = true
 		found := false
+		var weight int
+		a.e.sql, weight = weigh(a.e, r.cols)
 		for j := range cols[:len(r.cols)] {
 			if cols[j].name == a.name {
-				cols[j].typ, cols[j].bound, found = a.e.typ, a.e.bound, true
+				cols[j].typ, cols[j].bound, cols[j].weight, found = a.e.typ, a.e.bound, weight, true
 				replace = append(replace, a.e.sql+" AS "+cols[j].ref())
 			}
 		}
 		if !found {
-			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound}
+			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound, weight: weight}
 			cols = append(cols, col)
 			add = append(add, a.e.sql+" AS "+col.ref())
 		}

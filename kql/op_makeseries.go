@@ -59,11 +59,11 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 	if from.sql != "" && to.sql != "" {
 		over = ""
 	}
-	bounds := b.emit("SELECT lo, greatest(0, ceil((hi - lo)::DOUBLE / "+step.sql+"))::BIGINT AS n FROM (SELECT "+lo+" AS lo, "+hi+" AS hi"+over+")", false)
+	bounds := b.emit("SELECT lo, CASE WHEN m > "+maxSeries+" THEN error('make-series makes at most "+maxSeries+" values of a series, not ' || m::VARCHAR || ': use a larger step') ELSE m::BIGINT END AS n FROM (SELECT lo, greatest(0, ceil((hi - lo)::DOUBLE / "+step.sql+")) AS m FROM (SELECT "+lo+" AS lo, "+hi+" AS hi"+over+"))", false)
 
 	aggs := newSelection()
 	var defaults []expr
-	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in}
+	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in, loose: in.loose}
 	for _, a := range op.Aggs {
 		before := len(aggs.cols)
 		b.aggregates(aggs, a.X, in, ac, nil)
@@ -81,6 +81,10 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 	}
 	return b.seriesRows(kc, aggs, defaults, in.from, bounds, div, step, axis, b.axisName(op.On, kc, aggs))
 }
+
+// maxSeries is how many values an array of make-series can have, by the page
+// "make-series operator".
+const maxSeries = "1048576"
 
 func (b *binder) axisName(on syntax.Expr, kc, aggs *selection) string {
 	m := newNamer()
@@ -128,7 +132,7 @@ func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, in, bounds, di
 			}
 		}
 		ref := `a."$a` + formatInt(int64(i)) + `"`
-		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE coalesce(" + ref + ", " + d.sql + ") END)", typ: col.typ})
+		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE " + ref + " END)", typ: col.typ})
 		s.add(col.name, expr{sql: `to_json(list(` + v.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
 	}
 	at := toDynamic(expr{sql: `(g.lo + g."$i" * ` + step.sql + ")", typ: axis.typ})

@@ -32,6 +32,7 @@ type selection struct {
 	u    ids
 	cols []column
 	list []string
+	from []column // what the expressions are over, where their weight counts
 }
 
 func newSelection() *selection { return &selection{m: newNamer(), u: ids{}} }
@@ -51,8 +52,10 @@ func (s *selection) addAll(cols []aggColumn) {
 
 func (s *selection) put(col column, e expr) {
 	col.bound = e.bound
+	e.sql, col.weight = weigh(e, s.from)
 	s.cols = append(s.cols, col)
-	if ref := col.ref(); ref == e.sql {
+	ref := col.ref()
+	if ref == e.sql {
 		s.list = append(s.list, ref)
 	} else {
 		s.list = append(s.list, e.sql+" AS "+ref)
@@ -70,17 +73,25 @@ func (s *selection) sql() string { return strings.Join(s.list, ", ") }
 // project computes exactly the columns listed.
 func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 	s := newSelection()
+	s.from = r.cols
 	for _, x := range list {
 		b.projected(s, x, c)
 	}
 	if len(s.list) == 0 {
 		return r
 	}
-	return b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from, s.cols)
+	out := b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from, s.cols)
+	out.loose = nil
+	return out
 }
 
 // projected adds one item of a projection to s.
 func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
+	b.projectedBy(s, x, c, func(e expr) expr { return e })
+}
+
+// projectedBy is projected with a computed value passed through f.
+func (b *binder) projectedBy(s *selection, x syntax.Expr, c *ctx, f func(expr) expr) {
 	name, inner := explicitName(x)
 	if w, ok := inner.(*syntax.Wildcard); ok {
 		for _, col := range c.cols {
@@ -94,7 +105,7 @@ func (b *binder) projected(s *selection, x syntax.Expr, c *ctx) {
 		s.addAll(cols)
 		return
 	}
-	e := b.scalar(inner, c)
+	e := f(b.scalar(inner, c))
 	if name != "" {
 		s.add(name, e)
 	} else {
@@ -136,6 +147,9 @@ func (b *binder) chosen(x syntax.Expr, r *relation) []column {
 		return out
 	case *syntax.Name:
 		if c, ok := find(r.cols, x.Text); ok {
+			return []column{c}
+		}
+		if c, ok := b.looseColumn(x, r.loose, r.cols); ok {
 			return []column{c}
 		}
 		b.unresolved(x, &ctx{env: newEnv(nil), cols: orEmpty(r.cols)})
@@ -181,18 +195,24 @@ func (b *binder) projectAway(op *syntax.ProjectOp, r *relation) *relation {
 
 func (b *binder) projectKeep(op *syntax.ProjectOp, r *relation) *relation {
 	keep := map[string]bool{}
+	var cols []column // in their old order, behind those taken on trust
 	for _, x := range op.Cols {
 		for _, c := range b.chosen(x, r) {
-			keep[c.name] = true
+			if keep[c.name] = true; r.loose != nil {
+				if _, ok := find(r.cols, c.name); !ok {
+					cols = append(cols, c)
+				}
+			}
 		}
 	}
-	var cols []column
 	for _, c := range r.cols {
 		if keep[c.name] {
 			cols = append(cols, c)
 		}
 	}
-	return b.keep(r, cols)
+	out := b.keep(r, cols)
+	out.loose = nil
+	return out
 }
 
 // projectByNames keeps columns in the order given: names, wildcards, and
@@ -272,7 +292,9 @@ func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
 			}
 		}
 		if !found {
-			b.chosen(old, r)
+			for _, c := range b.chosen(old, r) {
+				cols = append(cols, column{name: name, typ: c.typ})
+			}
 		}
 	}
 	out := r.with(r.from, cols)
@@ -280,7 +302,7 @@ func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
 	// that reads like the query is worth a CTE.
 	u := ids{}
 	var list []string
-	for i := range cols {
+	for i := range cols[:len(r.cols)] {
 		old := r.cols[i].ref()
 		cols[i].id = u.add(cols[i].name)
 		if ref := cols[i].ref(); ref != old {

@@ -37,7 +37,7 @@ func (b *binder) searchTables(tables []syntax.Expr, in *relation, env *env) []so
 		}
 		return list
 	case in != nil:
-		return []source{{in, in.table}}
+		return []source{{rel: in, name: in.table}}
 	}
 	return b.wildcardTables("*", env)
 }
@@ -52,7 +52,15 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		before := len(b.diags)
 		seen := b.seen
 		b.seen = nil
-		p := b.pred(searchPred(pred, s.rel.cols, cs), (&ctx{env: env}).row(s.rel))
+		cols := s.rel.cols
+		if s.empty {
+			cols = nil // terms need not be looked for; names still must be right
+		}
+		c := (&ctx{env: env}).row(s.rel)
+		if c.loose != nil && c.loose.declared {
+			c.loose = nil // what one table lacks another may have
+		}
+		p := b.pred(searchPred(pred, cols, cs), c)
 		b.seen = seen
 		if missing := b.diags[before:]; len(missing) > 0 && onlyMissing(missing) {
 			if first == nil {
@@ -63,9 +71,16 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		} else {
 			matched = true
 		}
-		out = append(out, source{b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols), s.name})
+		if !s.empty {
+			s.rel = b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols)
+		}
+		out = append(out, s)
 	}
-	if !matched {
+	switch {
+	case matched:
+	case b.opt.Open:
+		b.warnings = append(b.warnings, first...)
+	default:
 		b.diags = append(b.diags, first...)
 	}
 	return b.unite(out, false, with)
@@ -244,7 +259,11 @@ func (b *binder) find(op *syntax.FindOp, env *env) *relation {
 // findColumns filters one table and keeps the columns find asks for.
 func (b *binder) findColumns(r *relation, pred syntax.Expr, named []Column, pack bool, env *env) *relation {
 	before := len(b.diags)
-	p := b.pred(searchPred(pred, r.cols, false), (&ctx{env: env}).row(r))
+	c := (&ctx{env: env}).row(r)
+	if c.loose != nil && c.loose.declared {
+		c.loose = nil
+	}
+	p := b.pred(searchPred(pred, r.cols, false), c)
 	if d := b.diags[before:]; len(d) > 0 && onlyMissing(d) {
 		b.diags = b.diags[:before]
 		p = expr{sql: "false", typ: Bool}

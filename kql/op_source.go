@@ -61,12 +61,18 @@ func (b *binder) rangeOp(op *syntax.RangeOp, c *ctx) *relation {
 		b.errorf(op, "SEM0054", "range cannot run from %s to %s by %s", from.typ, to.typ, step.typ)
 	}
 	cols := newColumns(Column{name, t})
-	div := " // "
+	n := "((" + to.sql + ") - (" + from.sql + ")) // " + step.sql + " + 1"
 	if t == Real {
-		div = " / "
+		n = "floor((" + to.sql + " - " + from.sql + ") / " + step.sql + ")::BIGINT + 1"
 	}
-	n := "CASE WHEN (" + to.sql + " - " + from.sql + ") * sign(" + step.sql + ") < 0 THEN 0 ELSE floor((" + to.sql + " - " + from.sql + ")" + div + step.sql + ")::BIGINT + 1 END"
-	return b.heavy("SELECT "+from.sql+" + i * "+step.sql+" AS "+cols[0].ref()+" FROM (SELECT unnest(range(0, "+n+")) AS i)", cols)
+	n = "CASE WHEN (" + to.sql + " > " + from.sql + ") = (" + step.sql + " > 0) OR " + to.sql + " = " + from.sql + " THEN " + n + " ELSE 0 END"
+	// As a table function it makes rows as they are asked for; a list would be
+	// made whole first. It takes constants, or what the row beside it holds.
+	source := "range(0, " + n + ") t(i)"
+	if from.lit == nil || to.lit == nil || step.lit == nil {
+		source = "(SELECT " + n + " AS n) b, range(0, b.n) t(i)"
+	}
+	return b.heavy("SELECT "+from.sql+" + i * "+step.sql+" AS "+cols[0].ref()+" FROM "+source, cols)
 }
 
 // dataTable makes the rows of datatable(schema)[values].

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,10 @@ import (
 // summarize groups the rows. The groups' columns come first, then the
 // aggregates'. Without by there is one group, even over no rows.
 func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relation {
+	if len(op.Aggs) == 0 && !op.HasBy {
+		b.errorf(op, "SEM0013", "summarize needs an aggregate such as count(), or by and what to group by")
+		return r
+	}
 	s := newSelection()
 	group := map[string]bool{}
 	var keys []string
@@ -35,22 +40,46 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 	if len(s.list) == 0 {
 		return r
 	}
-	list := s.sql()
+	nkeys := len(keys)
 	if r.part != nil {
-		list += r.partList()
 		keys = append(keys, r.part.ref())
 	}
-	sql := "SELECT " + list + " FROM " + r.from
-	switch {
-	case len(keys) > 0:
-		sql += " GROUP BY " + strings.Join(keys, ", ")
-	case len(op.Aggs) == 0:
-		sql = "SELECT DISTINCT " + list + " FROM " + r.from
+	tail := r.partList() + " FROM " + r.from
+	if len(keys) > 0 {
+		tail += " GROUP BY " + strings.Join(keys, ", ")
 	}
-	out := b.heavy(sql, s.cols)
+	out := b.heavy("SELECT "+s.sql()+tail, s.cols)
+	if len(s.list) > manyAggregates && nkeys > 0 {
+		// arg_max(t, *) over a union of everything has thousands of columns.
+		b.ctes[len(b.ctes)-1].late = func(read identifiers) string {
+			list := slices.Clone(s.list[:nkeys])
+			for i, col := range s.cols[nkeys:] {
+				if read[col.ref()] {
+					list = append(list, s.list[nkeys+i])
+				}
+			}
+			return "SELECT " + strings.Join(list, ", ") + tail
+		}
+	}
 	out.part = r.part
+	if r.loose != nil && slices.ContainsFunc(op.Aggs, takesAll) {
+		out.loose = r.loose
+	}
 	return out
 }
+
+// takesAll reports whether x is a call with *, such as arg_max(t, *).
+func takesAll(x syntax.Expr) bool {
+	if n, ok := x.(*syntax.NamedExpr); ok {
+		x = n.X
+	}
+	call, ok := x.(*syntax.Call)
+	return ok && slices.ContainsFunc(call.Args, isStar)
+}
+
+// manyAggregates is from how many columns on a summarize waits to learn which
+// of them are read.
+const manyAggregates = 200
 
 // groupKey adds one key of by to s.
 func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
@@ -64,12 +93,21 @@ func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
 			}
 		}
 	}
-	b.projected(s, x, c)
+	b.projectedBy(s, x, c, func(e expr) expr { return b.beforehand(c.src, e) })
 	for _, col := range s.cols[from:] {
 		if col.typ == Dynamic {
 			b.report(x.Span(), "SEM0048", "wrap it in tostring(…)", "summarize cannot group by a dynamic value")
 		}
 	}
+}
+
+// beforehand computes e in a step before the aggregation if it holds a window,
+// which SQL does not allow there.
+func (b *binder) beforehand(r *relation, e expr) expr {
+	if e.window && r != nil {
+		e.sql, e.window = b.hoist(r, e.sql), false
+	}
+	return e
 }
 
 // aggregates adds the columns of one aggregate expression to s.
@@ -82,7 +120,7 @@ func (b *binder) aggregates(s *selection, x syntax.Expr, r *relation, c *ctx, gr
 	for p, ok := inner.(*syntax.Paren); ok; p, ok = inner.(*syntax.Paren) {
 		inner = p.X
 	}
-	agg := &ctx{env: c.env, cols: c.cols, qual: c.qual, src: c.src, aggs: true}
+	agg := &ctx{env: c.env, cols: c.cols, qual: c.qual, src: c.src, loose: c.loose, aggs: true}
 	if call, ok := inner.(*syntax.Call); ok && call.Func != nil {
 		if f, ok := lookupAggregate(call.Func.Text); ok {
 			if _, own := c.env.lookup(call.Func.Text); !own {
@@ -148,8 +186,8 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 			}
 			continue
 		}
-		e := b.scalar(a, &inner)
-		good = good && e.typ != Unknown
+		e := b.beforehand(c.src, b.scalar(a, &inner))
+		good = good && (e.typ != Unknown || b.opt.Open)
 		args = append(args, e)
 		names = append(names, resultName(a))
 	}
@@ -160,6 +198,11 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 	if err != nil {
 		b.report(call.Span(), "SEM0003", "", err.Error())
 		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
+	}
+	if f.columns == nil && anyUnknown(args) {
+		if cols[0].typ, err = f.resultType(args); err != nil {
+			b.report(call.Span(), "SEM0003", "", err.Error())
+		}
 	}
 	return cols
 }

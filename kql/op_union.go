@@ -11,8 +11,9 @@ import (
 
 // source is one table of a union, with the name withsource gives it.
 type source struct {
-	rel  *relation
-	name string
+	rel   *relation
+	name  string
+	empty bool // a stored table without rows
 }
 
 // union puts tables under each other. in is the piped input, or nil.
@@ -23,7 +24,7 @@ func (b *binder) union(op *syntax.UnionOp, in *relation, env *env) *relation {
 		if name == "" {
 			name = "union_arg0"
 		}
-		list = append(list, source{in, name})
+		list = append(list, source{rel: in, name: name})
 	}
 	fuzzyText, _ := hint(op.Hints, "isfuzzy")
 	fuzzy := strings.EqualFold(fuzzyText, "true")
@@ -48,7 +49,12 @@ func (b *binder) union(op *syntax.UnionOp, in *relation, env *env) *relation {
 // expression. With fuzzy, an operand that names what is not there is left out.
 func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []source {
 	if w, ok := x.(*syntax.Wildcard); ok {
-		return b.wildcardTables(w.Pattern, env)
+		list := b.wildcardTables(w.Pattern, env)
+		if len(list) == 0 && b.opt.Open {
+			b.warn(w.Span(), codeName, "", "no table that is declared fits "+w.Pattern+": it is taken for one with any columns")
+			list = []source{{rel: b.anything()}}
+		}
+		return list
 	}
 	before := len(b.diags)
 	r := b.tabular(x, env)
@@ -66,13 +72,13 @@ func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []sour
 	if id, ok := x.(*syntax.Name); ok {
 		name = id.Text
 	}
-	return []source{{r, name}}
+	return []source{{rel: r, name: name}}
 }
 
 // onlyMissing reports whether all of d is about tables and functions that are not there.
 func onlyMissing(d syntax.Diagnostics) bool {
 	for _, x := range d {
-		if x.Code != "SEM0001" && x.Code != "SEM0002" {
+		if x.Code != codeName && x.Code != codeFunction {
 			return false
 		}
 	}
@@ -82,17 +88,21 @@ func onlyMissing(d syntax.Diagnostics) bool {
 // wildcardTables returns the tables whose names fit pattern.
 func (b *binder) wildcardTables(pattern string, env *env) []source {
 	var out []source
+	var empty map[string]bool
+	if b.opt.Empty != nil {
+		empty = b.opt.Empty()
+	}
 	for _, name := range b.cat.Tables() {
 		if matchWildcard(pattern, name) {
 			if r, ok := b.table(name); ok {
-				out = append(out, source{r, name})
+				out = append(out, source{rel: r, name: name, empty: empty[name]})
 			}
 		}
 	}
 	for _, v := range b.views {
 		if matchWildcard(pattern, v.name) {
 			if r := b.invoke(v.val, v.val.fn, nil, &ctx{env: env}).rel; r != nil {
-				out = append(out, source{r, v.name})
+				out = append(out, source{rel: r, name: v.name})
 			}
 		}
 	}
@@ -109,6 +119,8 @@ type unionColumns struct {
 	// one where the first two tables that have the name agree; what other tables
 	// hold is converted.
 	settled map[string]bool
+	with    string // the column that withsource asks for, the first one, or ""
+	hidden  bool   // it carries the IngestionTime column
 	cols    []column
 	slots   map[unionKey]int // which result column a source's column goes to
 }
@@ -128,7 +140,13 @@ func (u *unionColumns) see(cols []column) {
 		if k == nil {
 			u.order = append(u.order, c.name)
 		}
-		if len(k) == 1 && k[0] == c.typ && u.count[c.name] == 1 {
+		switch {
+		case c.typ == Unknown && len(k) > 0: // it is what the others are
+			u.count[c.name]++
+			continue
+		case len(k) == 1 && k[0] == Unknown:
+			k = nil
+		case len(k) == 1 && k[0] == c.typ && u.count[c.name] == 1:
 			u.settled[c.name] = true
 		}
 		if !slices.Contains(k, c.typ) && !u.settled[c.name] {
@@ -169,7 +187,7 @@ func (u *unionColumns) layout(inner bool, n int) {
 
 // slot returns which result column c goes to.
 func (u *unionColumns) slot(c column) (int, bool) {
-	if u.settled[c.name] {
+	if u.settled[c.name] || c.typ == Unknown {
 		c.typ = u.types[c.name][0]
 	}
 	i, ok := u.slots[unionKey{c.name, c.typ}]
@@ -179,47 +197,78 @@ func (u *unionColumns) slot(c column) (int, bool) {
 // unite emits the union of list. Columns of one name and type are one column;
 // of one name and several types, one for each type: x_long, x_string.
 func (b *binder) unite(list []source, inner bool, with string) *relation {
-	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, settled: map[string]bool{}, slots: map[unionKey]int{}}
+	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, settled: map[string]bool{}, slots: map[unionKey]int{}, with: with}
 	if with != "" {
 		u.cols = newColumns(Column{with, String})
 	}
-	hidden, cheap := false, true
+	cheap := true
+	var arms []source
 	for _, s := range list {
 		u.see(s.rel.cols)
-		hidden = hidden || s.rel.hidden
+		u.hidden = u.hidden || s.rel.hidden
 		cheap = cheap && s.rel.cheap
+		if !s.empty {
+			arms = append(arms, s)
+			b.size += 24 * len(s.rel.cols)
+		}
 	}
 	u.layout(inner, len(list))
-	wide := len(list)*len(u.cols) > 4000
-	parts := make([]string, 0, len(list)+1)
-	if wide {
-		parts = append(parts, unionHead(u.cols, hidden))
+	from := b.emit("", cheap)
+	b.ctes[len(b.ctes)-1].late = func(read identifiers) string { return b.unionSQL(u, arms, read) }
+	out := &relation{from: from, cols: u.cols, hidden: u.hidden, cheap: cheap}
+	if b.opt.Open {
+		for _, s := range list {
+			out.loose = looseOf(out, s.rel)
+		}
 	}
-	for _, s := range list {
-		sql := b.unionArm(u, s, with, hidden, wide)
+	return out
+}
+
+// wideUnion is from how many cells on, tables times columns, a union is told to
+// match by name.
+const wideUnion = 4000
+
+// unionSQL writes the union of arms with the columns that are read. A union of
+// all tables has thousands, of which a query looks at a few; to plan the others
+// would take DuckDB seconds.
+func (b *binder) unionSQL(u *unionColumns, arms []source, read identifiers) string {
+	cols := make([]column, 0, len(u.cols))
+	keep := make([]bool, len(u.cols))
+	for i, c := range u.cols {
+		if keep[i] = read[c.ref()]; keep[i] {
+			cols = append(cols, c)
+		}
+	}
+	wide := len(arms)*len(cols) > wideUnion || len(arms) == 0
+	parts := make([]string, 0, len(arms)+1)
+	if wide {
+		parts = append(parts, unionHead(cols, u.hidden))
+	}
+	for _, s := range arms {
+		sql := b.unionArm(u, s, keep, wide)
 		if len(sql) == 0 {
 			sql = []string{`NULL AS "$none"`}
 		}
 		parts = append(parts, "SELECT "+strings.Join(sql, ", ")+" FROM "+s.rel.from)
 	}
-	out := &relation{cols: u.cols, hidden: hidden, cheap: cheap}
-	if wide {
-		out.from = b.emit(unionFill(u.cols, hidden)+b.emit(strings.Join(parts, " UNION ALL BY NAME "), cheap), cheap)
-	} else {
-		out.from = b.emit(strings.Join(parts, " UNION ALL "), cheap)
+	switch {
+	case len(arms) == 0:
+		return parts[0]
+	case wide:
+		return unionFill(cols, u.hidden) + "(" + strings.Join(parts, " UNION ALL BY NAME ") + ")"
 	}
-	return out
+	return strings.Join(parts, " UNION ALL ")
 }
 
-// unionArm is the SELECT list of one table: a value for every column, or when
-// wide only for those it has.
-func (b *binder) unionArm(u *unionColumns, s source, with string, hidden, wide bool) []string {
+// unionArm is the SELECT list of one table: a value for every column that is
+// kept, or when wide only for those it has.
+func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []string {
 	own := make(map[int]string, len(s.rel.cols)+1)
-	if with != "" {
+	if u.with != "" && keep[0] {
 		own[0] = quoteString(s.name)
 	}
 	for _, c := range s.rel.cols {
-		if i, ok := u.slot(c); ok {
+		if i, ok := u.slot(c); ok && keep[i] {
 			own[i] = b.unionValue(c, u.cols[i].typ)
 		}
 	}
@@ -238,15 +287,15 @@ func (b *binder) unionArm(u *unionColumns, s source, with string, hidden, wide b
 		for i, c := range u.cols {
 			if v, ok := own[i]; ok {
 				put(i, v)
-			} else {
+			} else if keep[i] {
 				put(i, nullLit(c.typ).sql)
 			}
 		}
 	}
 	switch {
-	case hidden && s.rel.hidden:
+	case u.hidden && s.rel.hidden:
 		sql = append(sql, quoteIdent(IngestionTime))
-	case hidden && !wide:
+	case u.hidden && !wide:
 		sql = append(sql, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
 	}
 	return sql
@@ -263,6 +312,9 @@ func unionHead(cols []column, hidden bool) string {
 	if hidden {
 		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
 	}
+	if len(types) == 0 {
+		types = []string{`NULL AS "$none"`}
+	}
 	return "SELECT " + strings.Join(types, ", ") + " WHERE false"
 }
 
@@ -276,6 +328,9 @@ func unionFill(cols []column, hidden bool) string {
 	}
 	if hidden {
 		list = append(list, quoteIdent(IngestionTime))
+	}
+	if len(list) == 0 {
+		list = []string{`NULL AS "$none"`}
 	}
 	return "SELECT " + strings.Join(list, ", ") + " FROM "
 }

@@ -12,7 +12,10 @@ type column struct {
 	id   string // SQL identifier, unique in its relation without regard to case
 	// bound is what the absolute value of a long cannot exceed, 0 when unknown.
 	bound int64
-	also  string // another name it answers to where no column has that one, or ""
+	// weight is how much SQL it stands for since the last table or aggregate, see
+	// weigh.
+	weight int
+	also   string // another name it answers to where no column has that one, or ""
 }
 
 // ref is the SQL that names the column.
@@ -35,6 +38,8 @@ type relation struct {
 	// open, when set, is a hidden bag in which names that are no columns are
 	// looked up: what bag_unpack gives when it cannot ask the data.
 	open *openBag
+	// loose, when set, takes names that are no columns: see Options.Open.
+	loose *looseTable
 }
 
 // find returns the column of that name.
@@ -74,7 +79,7 @@ func answerTimestamp(table string, cols []column) {
 // with returns the relation that a row-wise operator makes of r: same hidden
 // column, same cost.
 func (r *relation) with(from string, cols []column) *relation {
-	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open}
+	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
 }
 
 // ids hands out SQL identifiers that differ even without regard to case, since

@@ -3,6 +3,7 @@ package reputation
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -12,12 +13,12 @@ import (
 	"picket/state"
 )
 
-// A Local source knows addresses without asking anybody: a database file, a block
-// list, Picket's own decoys. Look costs nothing, does not wait, and may be called
-// from several goroutines; false means that it says nothing of the address.
+// A Local source knows addresses without asking anybody: database files, block
+// lists, Picket's own decoys. Look appends what it says of an address, a finding
+// for each list or file that holds it. It costs nothing, does not wait, and may be
+// called from several goroutines.
 type Local interface {
-	Name() string
-	Look(ip netip.Addr) (Finding, bool)
+	Look(dst []Finding, ip netip.Addr) []Finding
 }
 
 // EngineOptions configure [NewEngine].
@@ -27,10 +28,18 @@ type EngineOptions struct {
 	Providers []*Provider
 	// Keys are those of the providers, by name. A provider that needs one and has
 	// none is not asked.
-	Keys   map[string]picket.Secret
-	Client *http.Client     // nil is one of [NewClient]
-	Now    func() time.Time // nil is time.Now
-	Logger *slog.Logger     // nil discards
+	Keys map[string]picket.Secret
+	// Resolver, when not nil, is asked for the names of addresses.
+	Resolver *net.Resolver
+	Client   *http.Client     // nil is one of [NewClient]
+	Now      func() time.Time // nil is time.Now
+	Logger   *slog.Logger     // nil discards
+}
+
+// A remote source is asked over a network, and keeps its answers.
+type remote interface {
+	Asks(ip netip.Addr) bool
+	look(ctx context.Context, ip netip.Addr, c Caller) Finding
 }
 
 // An Engine says who an address is and what it wants, from every source there
@@ -39,7 +48,8 @@ type Engine struct {
 	db     *state.DB
 	skip   *Skipper
 	locals []Local
-	desks  []*desk
+	desks  []*desk  // the providers
+	remote []remote // they and others that are asked over a network
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -63,8 +73,13 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	e := &Engine{db: db, skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
-			e.desks = append(e.desks, newDesk(p, key, db, o))
+			d := newDesk(p, key, db, o)
+			e.desks = append(e.desks, d)
+			e.remote = append(e.remote, d)
 		}
+	}
+	if o.Resolver != nil {
+		e.remote = append(e.remote, newReverseDNS(o.Resolver, db, o))
 	}
 	return e
 }
@@ -77,14 +92,14 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	now := e.now()
 	if why := e.skip.Reason(ip); why != "" {
 		e.countSkipped(ctx, c)
-		return Profile{IP: ip, Status: "skipped", Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
+		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
 	}
 	findings := e.Local(ip)
-	asked := make([]Finding, len(e.desks))
+	asked := make([]Finding, len(e.remote))
 	var wg sync.WaitGroup
-	for i, d := range e.desks {
-		if d.Asks(ip) {
-			wg.Go(func() { asked[i] = d.look(ctx, ip, c) })
+	for i, r := range e.remote {
+		if r.Asks(ip) {
+			wg.Go(func() { asked[i] = r.look(ctx, ip, c) })
 		}
 	}
 	wg.Wait()
@@ -104,10 +119,7 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 func (e *Engine) Local(ip netip.Addr) []Finding {
 	var out []Finding
 	for _, l := range e.locals {
-		if f, ok := l.Look(ip); ok {
-			f.Source = l.Name()
-			out = append(out, f)
-		}
+		out = l.Look(out, ip)
 	}
 	return out
 }

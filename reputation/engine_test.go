@@ -211,10 +211,8 @@ func TestBreaker(t *testing.T) {
 // list is a local source that holds every address for malicious.
 type list struct{}
 
-func (list) Name() string { return "list" }
-
-func (list) Look(netip.Addr) (Finding, bool) {
-	return Finding{State: Hit, Verdict: Malicious, Confidence: 90, Reliability: "A"}, true
+func (list) Look(dst []Finding, _ netip.Addr) []Finding {
+	return append(dst, Finding{Source: "list", State: Hit, Verdict: Malicious, Confidence: 90, Reliability: "A"})
 }
 
 // TestLostAnswer: a request that a crash took away is paid for; it is not

@@ -80,7 +80,7 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 		return timeout(err)
 	}
 	defer res.Close()
-	return timeout(writeResult(w, res))
+	return timeout(writeResult(r.Context(), w, res))
 }
 
 // caller tells callers apart by what they authenticate with, of which only a
@@ -120,21 +120,11 @@ func queryError(d syntax.Diagnostics, src string) error {
 
 // writeResult writes the answer's JSON as rows come. A failure under way is
 // reported in the error member, as the API does for partial results.
-func writeResult(w http.ResponseWriter, res *workspace.Result) error {
-	type column struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-	}
-	cols := make([]column, len(res.Columns))
-	for i, c := range res.Columns {
-		cols[i] = column{c.Name, c.Type.String()}
-	}
-	head, err := json.Marshal(cols)
+func writeResult(ctx context.Context, w http.ResponseWriter, res *workspace.Result) error {
+	b, err := appendHead([]byte(`{"tables":[`), "PrimaryResult", res.Columns)
 	if err != nil {
 		return err
 	}
-	b := append([]byte(`{"tables":[{"name":"PrimaryResult","columns":`), head...)
-	b = append(b, `,"rows":[`...)
 	started := false
 	var failed error
 	for row, err := range res.Rows() {
@@ -162,10 +152,14 @@ func writeResult(w http.ResponseWriter, res *workspace.Result) error {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	b = append(b, "]}]"...)
+	b = append(b, "]}"...)
 	if failed == nil && res.Truncated != "" {
 		failed = errors.New(res.Truncated)
 	}
+	if failed == nil {
+		b, failed = appendTables(ctx, b, res)
+	}
+	b = append(b, ']')
 	if failed != nil {
 		detail, err := json.Marshal(map[string]any{
 			"code": "PartialError", "message": failed.Error(),

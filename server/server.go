@@ -36,6 +36,9 @@ type Options struct {
 	// Verify accepts an API key for a scope (query, ingest, admin), or says why not.
 	Verify func(ctx context.Context, key picket.Secret, scope string) error
 
+	// Token exchanges an API key for a bearer token that Verify takes until it ends.
+	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
+
 	Version string
 	Now     func() time.Time // nil means time.Now
 	Logger  *slog.Logger
@@ -74,10 +77,18 @@ func New(o Options) http.Handler {
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
+	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.managedIdentity(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 	})
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if s.tenant(w, r) { // its pattern would take Prowl's paths, too
+			return
+		}
 		s.fail(w, r, &apiError{http.StatusNotFound, "PathNotFoundError", "The requested path does not exist", nil})
 	})
 	return s.recovered(s.mux)

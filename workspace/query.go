@@ -23,6 +23,8 @@ type Result struct {
 	// Truncated says, after the rows were read, which limit cut them off, or is "".
 	Truncated string
 
+	more   []*kql.Query // of the further tables
+	caller Caller
 	rows   *stream
 	ctx    context.Context // of the running query: it tells why it ended
 	end    func()
@@ -56,7 +58,35 @@ func (db *DB) Compile(ctx context.Context, c Caller, src string, o kql.Options) 
 	if o.Probe == nil {
 		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, c, sql) }
 	}
+	if o.Empty == nil {
+		o.Empty = func() map[string]bool { return db.emptyTables(ctx) }
+	}
 	return kql.Compile(src, db, o)
+}
+
+// emptyTables names the tables that no row was ever committed to, as DuckDB's
+// catalog knows without a scan. Not to know of one costs nothing but time.
+func (db *DB) emptyTables(ctx context.Context) map[string]bool {
+	rows, err := db.pool.QueryContext(ctx, "SELECT table_name FROM duckdb_tables() WHERE estimated_size = 0")
+	if err != nil {
+		db.log.Warn("looking for empty tables", "error", err)
+		return nil
+	}
+	defer rows.Close()
+	empty := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			db.log.Warn("looking for empty tables", "error", err)
+			return nil
+		}
+		empty[name] = true
+	}
+	if err := rows.Err(); err != nil {
+		db.log.Warn("looking for empty tables", "error", err)
+		return nil
+	}
+	return empty
 }
 
 // Run runs a compiled query, when its turn has come.
@@ -66,9 +96,12 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	untrack := db.guard.track(c.Name, stop)
 	end := func() {
 		cancel()
+		untrack()
 		leave()
 	}
 	rows, err := startStream(ctx, db.pool, q.SQL)
@@ -76,7 +109,19 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 		defer end()
 		return nil, db.runError(ctx, err)
 	}
-	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+	return &Result{Columns: q.Columns, Render: q.Render, more: q.More, caller: c, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+}
+
+// Next runs the query of the next table, where a query yields several (see
+// [kql.Query.More]), as a query of the same caller. Without one it returns nil.
+// The present result must have been read or closed.
+func (r *Result) Next(ctx context.Context) (*Result, error) {
+	if len(r.more) == 0 {
+		return nil, nil
+	}
+	q := *r.more[0]
+	q.More = r.more[1:]
+	return r.db.Run(ctx, r.caller, &q)
 }
 
 // probe runs SQL that kql.Compile asks for and returns its first column.
@@ -110,7 +155,7 @@ func (db *DB) runError(ctx context.Context, err error) error {
 		return &picket.Error{Code: picket.Busy, Msg: "the query took longer than it may; narrow its time range or its rows", Err: context.DeadlineExceeded}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx) // the guard's, if it was the guard
 	}
 	var e *duckdb.Error
 	switch {

@@ -165,3 +165,40 @@ func TestQueryLimits(t *testing.T) {
 		t.Error("no answer after a query was stopped")
 	}
 }
+
+// union * and search leave out tables without rows, and see every row that was
+// appended before.
+func TestQueryEmptyTables(t *testing.T) {
+	db := open(t, "", Options{})
+	want := [][]any{}
+	for i, table := range []string{"Heartbeat", "ProwlEnrich_CL"} {
+		if got := query(t, db, `union withsource=T * | summarize n = count() by T | order by T asc`, kql.Options{}); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("union: got %v, want %v", got, want)
+		}
+		column := []string{"Computer", "IPAddress"}[i]
+		if err := db.Append(t.Context(), picket.Batch{Table: table, Columns: []string{column}, Rows: [][]any{{"203.0.113.7"}}}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, []any{table, int64(1)})
+		if got := query(t, db, `search "203.0.113.7" | summarize n = count() by T = $table | order by T asc`, kql.Options{}); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("search: got %v, want %v", got, want)
+		}
+	}
+}
+
+// TestQuerySeveralTables reads the tables of a query one after the other.
+func TestQuerySeveralTables(t *testing.T) {
+	db := open(t, "", Options{})
+	res, err := db.Query(t.Context(), `range x from 1 to 3 step 1 | fork (count) (where x > 1)`, kql.Options{})
+	var got [][][]any
+	for err == nil && res != nil {
+		var rows [][]any
+		if rows, err = res.Collect(); err == nil {
+			got = append(got, rows)
+			res, err = res.Next(t.Context())
+		}
+	}
+	if err != nil || fmt.Sprint(got) != "[[[3]] [[2] [3]]]" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

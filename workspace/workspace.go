@@ -47,6 +47,9 @@ type Options struct {
 
 	Limits      Limits
 	Concurrency Concurrency
+	// Memory bounds what all queries together take, in bytes. 0 means 60 % of the
+	// memory there is.
+	Memory int64
 }
 
 // DB is a workspace. It is a [kql.Catalog] of its tables.
@@ -56,6 +59,7 @@ type DB struct {
 	now    func() time.Time
 	limits Limits
 	turns  *turns
+	guard  *guard
 	id     string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
@@ -144,6 +148,9 @@ func (db *DB) open(path string, o Options) error {
 	}
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
 		set("GLOBAL TimeZone", "'UTC'")); err != nil {
+		return err
+	}
+	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
 		return err
 	}
 	scanned, err := db.loadFiles(ctx, o)

@@ -89,7 +89,7 @@ func (sh *shell) serve(ctx context.Context, text string, interrupts <-chan os.Si
 	if sh.s.explain {
 		return true, sh.s.explainQuery(ctx, text)
 	}
-	return true, sh.s.print(ctx, text, newPrinter(sh.s.stdio.out, sh.format, sh.s.limit))
+	return true, sh.s.print(ctx, text, func() printer { return newPrinter(sh.s.stdio.out, sh.format, sh.s.limit) })
 }
 
 // complete tells whether what was typed is all of an input: a command, or a

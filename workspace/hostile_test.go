@@ -1,0 +1,134 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"picket"
+	"picket/kql"
+)
+
+// hostile are queries that would run for hours or take all memory.
+var hostile = map[string]string{
+	"cross join":     `let a = range x from 1 to 1000000000 step 1 | extend k = 1; a | join kind=inner (a | project k, y = x) on k | summarize sum(x * y)`,
+	"joins of joins": `let a = range x from 1 to 100000 step 1 | extend k = 1; a | join kind=inner a on k | join kind=inner a on k | join kind=inner a on k | count`,
+	"range":          `range x from 1 to 9223372036854775807 step 1 | summarize sum(x % 7)`,
+	"range sorted":   `range x from 1 to 1000000000000 step 1 | sort by hash(x) asc`,
+	"regex native":   `range x from 1 to 100000000 step 1 | extend s = strcat(strrep("a", 1000), x) | extend t = replace_regex(s, @"(a+)+x?", @"\1\1") | summarize max(strlen(t))`,
+	"scan":           `range x from 1 to 10000000 step 1 | sort by x asc | scan declare (n:long=0) with (step s: true => n = s.n + x;) | count`,
+	"mv-expand":      `range x from 1 to 1000000 step 1 | extend a = range(1, 10000) | mv-expand a | mv-expand b = range(1, 10000) | summarize count() by tostring(b)`,
+	"make_list":      `range x from 1 to 100000000000 step 1 | summarize make_list(strcat("padding padding padding padding ", x), 1000000000)`,
+	"distinct":       `range x from 1 to 100000000000 step 1 | distinct strcat("padding padding padding padding ", x)`,
+	"ranges":         `range x from 1 to 100000 step 1 | extend r = range(1, 1000000000, 1) | summarize max(array_length(r))`,
+	"partition":      `range x from 1 to 10000000 step 1 | extend k = x % 1000000 | sort by x asc | serialize n = row_cumsum(x) | partition hint.strategy=native by k (top 1 by n) | count`,
+	"make-series":    `range x from 1 to 100 step 1 | extend t = datetime(2000-01-01) + x * 1s | make-series count() on t from datetime(0001-01-01) to datetime(9999-01-01) step 1tick by x`,
+	"window":         `range x from 1 to 1000000000 step 1 | serialize | extend p = prev(x, 5), n = row_number() | summarize max(p), max(n)`,
+}
+
+// Whatever a query is doing, its caller's going away ends it: with one place to
+// run, the next caller's query would otherwise wait for hours.
+func TestHostileCancelled(t *testing.T) {
+	db := open(t, "", Options{Concurrency: Concurrency{Running: 1, Reserved: 1, Wait: time.Hour}})
+	for name, src := range hostile {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			res, err := db.QueryAs(ctx, Caller{Name: "a"}, src, kql.Options{})
+			if err == nil {
+				_, err = res.Collect()
+			}
+			if code := picket.CodeOf(err); code != picket.Busy && code != picket.Invalid {
+				t.Errorf("got %v, want that it took too long, or what is wrong with it", err)
+			}
+			if r, err := db.QueryAs(t.Context(), Caller{Name: "b"}, "print 1", kql.Options{}); err != nil {
+				t.Error(err)
+			} else if rows, err := r.Collect(); err != nil || len(rows) != 1 {
+				t.Errorf("the next query: %v, %v", rows, err)
+			}
+		})
+	}
+}
+
+// The rows that nobody reads are not made: their query waits, and ends with its caller.
+func TestUnread(t *testing.T) {
+	db := open(t, "", Options{Concurrency: Concurrency{Running: 1, Reserved: 1, Wait: time.Hour}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	res, err := db.QueryAs(ctx, Caller{Name: "a"}, `range x from 1 to 1000000000000 step 1 | extend s = strrep("a", 1000)`, kql.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err = range res.Rows() {
+		if n++; n == 5000 {
+			cancel()
+		}
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("after %d rows: %v", n, err)
+	}
+	if r, err := db.QueryAs(t.Context(), Caller{Name: "b"}, "print 1", kql.Options{}); err != nil {
+		t.Error(err)
+	} else if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What one query takes fails itself alone, and rows come in meanwhile.
+func TestMemoryLimit(t *testing.T) {
+	db := open(t, "", Options{Memory: 128 << 20})
+	res, err := db.QueryAs(t.Context(), Caller{Name: "a"}, hostile["distinct"], kql.Options{})
+	if err == nil {
+		_, err = res.Collect()
+	}
+	if picket.CodeOf(err) != picket.Unavailable || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("got %v", err)
+	}
+	if err := db.Append(t.Context(), picket.Batch{Table: "Syslog", Columns: []string{"SyslogMessage"}, Rows: [][]any{{"x"}}}); err != nil {
+		t.Error(err)
+	}
+	if rows := query(t, db, "Syslog | count", kql.Options{}); rows[0][0] != int64(1) {
+		t.Errorf("rows %v", rows)
+	}
+}
+
+// The guard stops the query with which the rise began, then the next.
+func TestGuard(t *testing.T) {
+	var used int64
+	g := &guard{log: slog.New(slog.DiscardHandler), used: func() int64 { return used }, limit: 100, running: map[*tracked]struct{}{}}
+	start := time.Now()
+	var stopped []string
+	add := func(name, caller string, after time.Duration) *tracked {
+		q := &tracked{caller: caller, started: start.Add(after), stop: func(error) { stopped = append(stopped, name) }}
+		g.running[q] = struct{}{}
+		return q
+	}
+	add("old", "a", 0)
+	add("rule", "", 4*time.Second)
+	big := add("big", "b", 5*time.Second)
+	g.look(start.Add(5 * time.Second)) // all is calm
+	used = 60
+	add("late", "c", 8*time.Second)
+	g.look(start.Add(9 * time.Second))
+	if len(stopped) != 0 {
+		t.Fatalf("stopped %v before the limit", stopped)
+	}
+	used = 101
+	for i := range 3 {
+		g.look(start.Add(10*time.Second + time.Duration(i)*100*time.Millisecond))
+	}
+	if strings.Join(stopped, " ") != "big" {
+		t.Errorf("stopped %v, want big alone until its memory can have come back", stopped)
+	}
+	delete(g.running, big)
+	for i := range 4 {
+		g.look(start.Add(20*time.Second + time.Duration(i)*2*time.Second))
+	}
+	if strings.Join(stopped, " ") != "big old late rule" {
+		t.Errorf("stopped %v", stopped)
+	}
+}
