@@ -26,6 +26,8 @@ require (
 
 require golang.org/x/net v0.62.0
 
+require github.com/maypok86/otter/v2 v2.4.0
+
 require (
 	github.com/apache/arrow-go/v18 v18.5.1 // indirect
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
