@@ -190,6 +190,10 @@ func opName(op syntax.Op) string {
 		return "scan"
 	case *syntax.FacetOp:
 		return "facet"
+	case *syntax.EvaluateOp:
+		return "evaluate"
+	case *syntax.MakeGraphOp:
+		return "make-graph"
 	case *syntax.ForkOp:
 		return "fork"
 	case *syntax.ReduceOp:
