@@ -48,6 +48,7 @@ const (
 	maxDepth = 2000    // nested nodes; the parser allows fewer in one text
 	maxCalls = 50      // functions calling functions
 	maxSteps = 500_000 // nodes bound
+	maxOps   = 500     // operators of one pipeline: DuckDB nests as many queries
 	maxSQL   = 16 << 20
 )
 

@@ -43,6 +43,10 @@ func (b *binder) pipe(p *syntax.Pipe, env *env) *relation {
 // ops binds operators one after the other. After an operator in error the
 // rest is bound against what it would most likely have given.
 func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
+	if len(ops) > maxOps {
+		b.errorf(ops[maxOps], "SEM0101", "the pipeline has %d operators, at most %d are run", len(ops), maxOps)
+		return nil
+	}
 	for _, op := range ops {
 		if r == nil || !b.enter(op) {
 			return nil
@@ -186,6 +190,10 @@ func opName(op syntax.Op) string {
 		return "scan"
 	case *syntax.FacetOp:
 		return "facet"
+	case *syntax.EvaluateOp:
+		return "evaluate"
+	case *syntax.MakeGraphOp:
+		return "make-graph"
 	case *syntax.ForkOp:
 		return "fork"
 	case *syntax.ReduceOp:

@@ -39,6 +39,11 @@ func (g *generator) expr(t kql.Type, depth int) string {
 		return g.leaf(t)
 	}
 	sub := func(t kql.Type) string { return g.expr(t, depth-1) }
+	if len(g.fns) > 0 && g.one(3) {
+		if c := g.ownCall(t, depth); c != "" {
+			return c
+		}
+	}
 	switch g.r.IntN(10) {
 	case 0:
 		return "iff(" + sub(kql.Bool) + ", " + sub(t) + ", " + sub(t) + ")"
@@ -132,7 +137,9 @@ func (g *generator) dynamic(sub func(kql.Type) string) string {
 func (g *generator) condition(depth int) string {
 	sub := func(t kql.Type) string { return g.expr(t, depth-1) }
 	any := pick(g, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan, kql.Bool)
-	switch g.r.IntN(12) {
+	switch g.r.IntN(14) {
+	case 12, 13:
+		return g.rareCondition(sub)
 	case 0, 1:
 		return "(" + sub(kql.Bool) + pick(g, " and ", " or ") + sub(kql.Bool) + ")"
 	case 2:

@@ -9,7 +9,7 @@ import (
 // op writes one operator for a table with these columns.
 func (g *generator) op(cols []kql.Column) string {
 	g.scope = cols
-	switch g.r.IntN(22) {
+	switch g.r.IntN(25) {
 	case 0, 1, 2, 3, 4, 5, 6:
 		return g.simpleOp(cols)
 	case 7, 8, 9:
@@ -36,6 +36,8 @@ func (g *generator) op(cols []kql.Column) string {
 		return g.mvExpand(cols)
 	case 21:
 		return g.serial(cols)
+	case 22, 23, 24:
+		return g.rareOp(cols)
 	}
 	return ""
 }
