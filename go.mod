@@ -3,6 +3,7 @@ module picket
 go 1.26.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/dbos-inc/dbos-transact-golang v1.8.0
 	github.com/duckdb/duckdb-go/v2 v2.10506.0
 	github.com/failsafe-go/failsafe-go v0.9.8
@@ -12,6 +13,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/itchyny/gojq v0.12.20
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0
+	github.com/reeflective/readline v1.3.0
 	github.com/rivo/uniseg v0.4.7
 	github.com/rogpeppe/go-internal v1.16.0
 	go4.org/netipx v0.0.0-20260823151212-3075585bcbeb

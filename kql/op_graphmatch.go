@@ -2,7 +2,6 @@ package kql
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -301,5 +300,3 @@ func (m *matcher) elements(x syntax.Expr) map[any]bool {
 	})
 	return out
 }
-
-func itoa(i int64) string { return strconv.FormatInt(i, 10) }
