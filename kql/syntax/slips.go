@@ -260,7 +260,8 @@ var operatorNames = [...]string{"where", "extend", "project", "project-away", "p
 	"sort", "order", "take", "limit", "top", "distinct", "summarize", "count", "join", "lookup", "union", "print", "range",
 	"mv-expand", "mv-apply", "parse", "parse-where", "parse-kv", "sample", "sample-distinct", "top-hitters", "top-nested",
 	"make-series", "evaluate", "invoke", "as", "search", "find", "partition", "scan", "serialize", "render", "getschema",
-	"consume", "facet", "fork", "reduce", "filter"}
+	"consume", "facet", "fork", "reduce", "filter",
+	"make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components"}
 
 // nearest returns the name that w may have been meant for, or "".
 func nearest(w string, names []string) string {
