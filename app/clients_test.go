@@ -67,7 +67,7 @@ func (l lab) env() []string {
 // compares that with what it must be.
 func (l lab) run(t *testing.T, want string, name string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = l.env()

@@ -38,27 +38,31 @@ func (s *server) managedIdentity(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// tenantPath is the path of a tenant's token endpoint or of its description.
-var tenantPath = regexp.MustCompile(`^/([A-Za-z0-9.-]{1,100})/(?:oauth2/v2\.0/(token)|v2\.0/\.well-known/openid-configuration)$`)
+// tenantPath is the path of a tenant's token endpoint, of its keys, or of the
+// description of both.
+var tenantPath = regexp.MustCompile(`^/([A-Za-z0-9.-]{1,100})/(oauth2/v2\.0/token|discovery/v2\.0/keys|v2\.0/\.well-known/openid-configuration)$`)
 
 // tenant answers what the Microsoft identity platform has under a tenant's name
 // ("OAuth 2.0 client credentials flow"); every name will do. It reports whether
 // the path is one of these.
 func (s *server) tenant(w http.ResponseWriter, r *http.Request) bool {
 	m := tenantPath.FindStringSubmatch(r.URL.Path)
-	switch {
-	case m == nil:
+	if m == nil {
 		return false
-	case m[2] == "" && r.Method == http.MethodGet:
+	}
+	switch r.Method + " " + m[2] {
+	case "POST oauth2/v2.0/token":
+		s.clientCredentials(w, r)
+	case "GET discovery/v2.0/keys": // none: tokens are for this server, and it checks them itself
+		writeJSON(w, http.StatusOK, map[string]any{"keys": []any{}})
+	case "GET v2.0/.well-known/openid-configuration":
 		// Always https: secrets are sent there, and the clients take nothing else.
 		base := "https://" + r.Host + "/" + m[1]
 		writeJSON(w, http.StatusOK, map[string]any{
 			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
-			"token_endpoint_auth_methods_supported": []string{"client_secret_post"}, "grant_types_supported": []string{"client_credentials"},
-			"response_types_supported": []string{"token"}, "subject_types_supported": []string{"pairwise"},
+			"jwks_uri": base + "/discovery/v2.0/keys", "token_endpoint_auth_methods_supported": []string{"client_secret_post"},
+			"grant_types_supported": []string{"client_credentials"}, "response_types_supported": []string{"token"}, "subject_types_supported": []string{"pairwise"},
 		})
-	case m[2] != "" && r.Method == http.MethodPost:
-		s.clientCredentials(w, r)
 	default:
 		return false
 	}
