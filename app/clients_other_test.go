@@ -13,7 +13,14 @@ func TestNodeClients(t *testing.T) {
 	if _, err := os.Stat("testdata/npm/node_modules"); err != nil {
 		t.Skip("the npm packages are not installed: make setup")
 	}
-	newLab(t).run(t, `{}`, "node", "testdata/npm/clients.mjs")
+	const kusto = `"types": [true, -5, 9007199254740991, 1.5, "1.25", "q\"\\ü", "2026-01-02T03:04:05.1234567Z", "1.02:03:04.5000000", "74be27de-1e4e-49d9-b579-fe0b331d3642", {"a":[1,"x"]}, null, ""],
+		"parameters": ["it's", 42], "v1": [[1], ["PrimaryResult", "QueryProperties", "QueryCompletionInformation", "TableOfContents"]],
+		"tables": [["Syslog"]], "cut": true, "syntax": [400, "Kusto.Data.Exceptions.SyntaxException"]`
+	newLab(t).run(t, `{
+		"types": [true, -5, 9007199254740991, 1.5, "1.25", "q\"\\ü", "2026-01-02T03:04:05.123Z", "1.02:03:04.5000000", "74be27de-1e4e-49d9-b579-fe0b331d3642", {"a":[1,"x"]}, null, ""],
+		"columns": "bool int long real decimal string datetime timespan guid dynamic long string", "statistics": 1, "render": "piechart", "timespan": 2,
+		"cut": ["PartialFailure", 20000, "PartialError"], "batch": [["Success", 1], ["PartialFailure", null]], "syntax": [400, "BadArgumentError"], "late": 504,
+		"https": {`+kusto+`}, "http": {`+kusto+`}}`, "node", "testdata/npm/clients.mjs")
 }
 
 func TestPythonClients(t *testing.T) {

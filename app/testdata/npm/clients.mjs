@@ -61,10 +61,6 @@ async function kusto(url) {
   got["cut"] = /80DA0003/.test(cut.message);
   const syntax = await failure(() => client.execute("NetDefaultDB", "Syslog | where"));
   got["syntax"] = [syntax.response?.status, syntax.response?.data?.error?.["@type"]];
-  const slow = new ClientRequestProperties();
-  slow.setOption("servertimeout", "00:00:01");
-  const late = await failure(() => client.execute("NetDefaultDB", env.PICKET_ENDLESS, slow));
-  got["late"] = late.response?.status;
   return got;
 }
 
