@@ -170,9 +170,9 @@ func (g *generator) aggregate(cols []kql.Column) string {
 	case 0:
 		return "countif(" + cond + ")"
 	case 1, 2:
-		return call(col(kql.Int, kql.Long, kql.Real, kql.TimeSpan), "sum", "sumif", "avg", "avgif")
+		return call(col(kql.Int, kql.Long, kql.Real, kql.Decimal, kql.TimeSpan), "sum", "sumif", "avg", "avgif")
 	case 3:
-		return call(col(kql.Int, kql.Long, kql.Real, kql.TimeSpan, kql.DateTime, kql.String), "min", "max", "minif", "maxif")
+		return call(col(kql.Int, kql.Long, kql.Real, kql.Decimal, kql.TimeSpan, kql.DateTime, kql.String), "min", "max", "minif", "maxif")
 	case 4:
 		return call(col(kql.Bool, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan, kql.Guid), "dcount", "dcountif", "count_distinct")
 	case 5:
