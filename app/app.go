@@ -172,7 +172,8 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("key for tokens: %w", err)
 	}
-	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, TokenKey: tokenKey, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
+		PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
@@ -287,7 +288,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"data sets", a.watchData}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -91,6 +91,7 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
 		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
 	})
+	s.Library.Changed = s.Engine.Changed
 	return s, nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 // activityMetrics compares the ids of each window with those of the one before.
 func (b *binder) activityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, true, "Window")
+	a := b.activityOf(op, r, c, true, "Window")
 	if a == nil {
 		return nil
 	}
@@ -55,6 +55,10 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 			return nil
 		}
 	}
+	if len(rest) > 1 || len(rest) == 1 && !b.isTabular(rest[0], c.env) {
+		b.notDimension(rest[0], c)
+		return nil
+	}
 	bin, ok1 := a.bin(`"$t"`, a.args[0])
 	head, ok2 := a.bin("range", a.args[0])
 	if !ok1 || !ok2 {
@@ -70,7 +74,7 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 	}
 	step := a.args[0].sql
 	if _, calendar := a.args[0].lit.(string); calendar {
-		step = itoa(ticksPerDay)
+		step = formatInt(ticksPerDay)
 	}
 	first := b.emit(`SELECT *, min("$w") OVER (PARTITION BY "$id"`+a.refs("")+`) AS "$f" FROM `+ids, false)
 	heads := b.emit("SELECT DISTINCT "+head+` AS "$to" FROM range(`+a.start+", "+a.end+" + 1, "+step+")", false)

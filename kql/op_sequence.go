@@ -80,18 +80,14 @@ func (b *binder) funnelArgs(op *syntax.EvaluateOp, r *relation, c *ctx, consts [
 		b.errorf(op.Call, "SEM0003", "%s() takes too few arguments: the state and the sequence are missing", name)
 		return nil, nil
 	}
-	col, ok := pos[n].(*syntax.Name)
-	if !ok {
+	if _, ok := pos[n].(*syntax.Name); !ok {
 		b.errorf(pos[n], "SEM0143", "%s() takes the column of the state here", name)
 		return nil, nil
 	}
 	call := *op.Call
 	call.Args = pos[:n+1]
-	a, _ := b.activityArgs(&syntax.EvaluateOp{Call: &call}, r, c, false, consts...)
+	a := b.activityOf(&syntax.EvaluateOp{Call: &call}, r, c, false, consts...)
 	if a == nil || len(a.dims) != 1 {
-		if a != nil {
-			b.unresolved(col, c)
-		}
 		return nil, nil
 	}
 	f := &funnel{a: a, state: a.dims[0]}
@@ -196,14 +192,14 @@ func (b *binder) funnelCompletion(op *syntax.EvaluateOp, r *relation, c *ctx) *r
 				` AND r."$t" > l."$t" GROUP BY ALL`, false)
 			arms += " UNION ALL "
 		}
-		arms += `SELECT "$w", "$id", ` + itoa(int64(i)) + ` AS "$i", ` + quoteString(state) + ` AS "$s", "$t" - "$a" AS "$d" FROM ` + chain
+		arms += `SELECT "$w", "$id", ` + formatInt(int64(i)) + ` AS "$i", ` + quoteString(state) + ` AS "$s", "$t" - "$a" AS "$d" FROM ` + chain
 	}
 	all := ""
 	for i, p := range periods {
 		if i > 0 {
 			all += ", "
 		}
-		all += "(" + itoa(int64(i)) + ", " + p + ")"
+		all += "(" + formatInt(int64(i)) + ", " + p + ")"
 	}
 	return b.heavy("SELECT "+s.sql()+" FROM ("+arms+") JOIN (VALUES "+all+`) p("$o", "$p") ON "$d" <= "$p" GROUP BY "$w", "$i", "$s", "$o", "$p" ORDER BY "$w", "$o", "$i"`, s.cols)
 }

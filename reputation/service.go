@@ -21,6 +21,7 @@ const DefaultPriceUSD = 0.02
 // Options configure [New].
 type Options struct {
 	Skip     *Skipper         // for warnings of an import; nil is what is not public
+	Changed  func()           // called after an import; may be nil
 	PriceUSD *float64         // of one counted lookup; nil is DefaultPriceUSD
 	TokenKey picket.Secret    // signs bearer tokens; "" makes one that ends with the process
 	Now      func() time.Time // nil is time.Now
@@ -31,6 +32,7 @@ type Options struct {
 type Service struct {
 	db            *state.DB
 	skip          *Skipper
+	changed       func()
 	now           func() time.Time
 	log           *slog.Logger
 	priceMicroUSD int64
@@ -51,7 +53,7 @@ type Service struct {
 // New returns a Service on the state database.
 func New(db *state.DB, o Options) *Service {
 	s := &Service{
-		db: db, skip: o.Skip, now: o.Now, log: o.Logger,
+		db: db, skip: o.Skip, changed: o.Changed, now: o.Now, log: o.Logger,
 		keys:    keyCache{byID: map[string]cachedKey{}},
 		charges: make(chan *charge),
 		stopped: make(chan struct{}),

@@ -87,6 +87,13 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 		closed()
 		return nil, nil, nil, err
 	}
+	closed = func() {
+		last := context.WithoutCancel(ctx)
+		if err := s.Engine.Flush(last); err != nil {
+			log.Error("the ledger is not written", "err", err)
+		}
+		_ = db.Close(last)
+	}
 	return s, db, closed, nil
 }
 

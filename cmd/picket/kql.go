@@ -98,7 +98,7 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 
 // kqlFlags reads the command line.
 func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
-	o := &kqlOptions{params: map[string]any{}}
+	o := &kqlOptions{}
 	fs := flag.NewFlagSet("kql", flag.ContinueOnError)
 	named := map[string]*fileTable{}
 	fs.Func("table", "a table by `NAME=FILE`; FILE may be a pattern such as 'log-*.csv', and the flag repeated, for one table of several files", func(s string) error {
@@ -134,6 +134,9 @@ func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
 			return errors.New("want name=value")
+		}
+		if o.params == nil {
+			o.params = map[string]any{}
 		}
 		o.params[name] = value
 		return nil
@@ -206,7 +209,7 @@ func (s *session) close() {
 
 // options are those of one query.
 func (s *session) options() kql.Options {
-	return kql.Options{Now: cmp.Or(s.now, kql.TicksOf(time.Now()))}
+	return kql.Options{Now: cmp.Or(s.now, kql.TicksOf(time.Now())), Parameters: s.params}
 }
 
 // answer runs a query and prints its result as the flags say.
