@@ -134,7 +134,8 @@ func (g *generator) summarize(cols []kql.Column) string {
 		case k != nil && !g.one(3):
 			by = append(by, k[0])
 		default:
-			by = append(by, g.fresh()+" = "+g.expr(pick(g, kql.Bool, kql.Long, kql.String, kql.DateTime), 2))
+			// No strings: DuckDB takes a group by "," for the separator inside of make_bag.
+			by = append(by, g.fresh()+" = "+g.expr(pick(g, kql.Bool, kql.Long, kql.DateTime), 2))
 		}
 	}
 	if len(aggs)+len(by) == 0 {
