@@ -16,20 +16,21 @@ type cte struct {
 
 // binder turns one query's tree into SQL.
 type binder struct {
-	cat    Catalog
-	opt    Options
-	diags  syntax.Diagnostics
-	seen   map[string]bool // diagnostics already given, by place and text
-	ctes   []cte
-	depth  int  // nesting of function calls and subqueries
-	calls  int  // functions being expanded
-	steps  int  // nodes bound so far
-	size   int  // bytes of SQL written so far
-	full   bool // a limit was reached and reported
-	hoists int
-	views  []viewDef
-	rend   *Render
-	watch  *watch // where a text is being completed; nil otherwise
+	cat       Catalog
+	opt       Options
+	diags     syntax.Diagnostics
+	seen      map[string]bool // diagnostics already given, by place and text
+	ctes      []cte
+	depth     int             // nesting of function calls and subqueries
+	calls     int             // functions being expanded
+	steps     int             // nodes bound so far
+	size      int             // bytes of SQL written so far
+	expanding map[string]bool // functions of the workspace that are being bound
+	full      bool            // a limit was reached and reported
+	hoists    int
+	views     []viewDef
+	rend      *Render
+	watch     *watch // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

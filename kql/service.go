@@ -20,7 +20,7 @@ var serviceFunctions = map[string]string{
 }
 
 // Function returns the definition of a service function.
-func (ServiceFunctions) Function(name string, _ []string) (string, bool) {
+func (ServiceFunctions) Function(name string, _ []string) (string, bool, error) {
 	def, ok := serviceFunctions[name]
-	return def, ok
+	return def, ok, nil
 }
