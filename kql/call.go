@@ -366,13 +366,20 @@ func (b *binder) defined(name string, consts []string, n syntax.Node, call func(
 	if !ok {
 		return b.body(text, n, func() value { return b.any(let.Value, &ctx{env: newEnv(nil)}) }), true
 	}
+	if len(fn.Body) > 0 {
+		// Places are told from where the body begins: its parameters are kept elsewhere.
+		text.head = strings.LastIndexByte(src[:fn.Body[0].Span().Start], '{') + 1
+		if strings.HasPrefix(src[text.head:], "\n") {
+			text.head++
+		}
+	}
 	return call(&value{fn: fn, env: newEnv(nil), name: name, text: text}), true
 }
 
 // functionText is where the body of a workspace's function was read from.
 type functionText struct {
 	name, src string
-	head      int // bytes of src before the definition
+	head      int // bytes of src before what its owner wrote
 }
 
 // body binds what is in a workspace's function, by bind, for the call n.
@@ -397,10 +404,7 @@ func (b *binder) inFunction(name, src string, head int, n syntax.Node, mark int)
 	found := slices.Clone(b.diags[mark:])
 	b.diags = b.diags[:mark]
 	for _, d := range found {
-		line, col := syntax.LineCol(src, max(d.Span.Start, head))
-		if line == 1 {
-			col -= head
-		}
+		line, col := syntax.LineCol(src[head:], max(d.Span.Start-head, 0))
 		d.Msg = fmt.Sprintf("in function %s, line %d, column %d: %s", name, line, col, d.Msg)
 		d.Span = n.Span()
 		b.diags = append(b.diags, d)

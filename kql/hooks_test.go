@@ -96,8 +96,8 @@ func TestFunctionProblems(t *testing.T) {
 	opt := Options{Functions: testFunctions{}}
 	for src, want := range map[string]string{
 		"Itself(1)":                  "function Itself calls itself",
-		"print 1 | union (Wrong(1))": `in function Wrong, line 3, column 11: there is no column named "y"`,
-		"Outer":                      `in function Outer, line 1, column 6: in function Wrong, line 3, column 11`,
+		"print 1 | union (Wrong(1))": `in function Wrong, line 2, column 11: there is no column named "y"`,
+		"Outer":                      `in function Outer, line 1, column 2: in function Wrong, line 2, column 11`,
 		"broken(1)":                  "in function broken, line 1, column",
 		"Refused('x')":               `there is no watchlist "x"`,
 		"Twice(nothing)":             `there is no table named "nothing"`,

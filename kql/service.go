@@ -24,3 +24,11 @@ func (ServiceFunctions) Function(name string, _ []string) (string, bool, error) 
 	def, ok := serviceFunctions[name]
 	return def, ok, nil
 }
+
+// IsFunction reports whether the language itself has a function of that name: a
+// workspace's function cannot be called by it.
+func IsFunction(name string) bool {
+	_, scalar := lookupScalar(name)
+	_, aggregate := lookupAggregate(name)
+	return scalar || aggregate
+}
