@@ -23,9 +23,9 @@ func (a *App) wireServer() error {
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
 		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Logger: a.component("prowl")}),
 		Admin: admin,
-		Verify: func(ctx context.Context, key picket.Secret, scope string) error {
-			_, err := a.Reputation.VerifyKey(ctx, key, scope)
-			return err
+		Verify: func(ctx context.Context, key picket.Secret, scope string) (string, error) {
+			k, err := a.Reputation.VerifyKey(ctx, key, scope)
+			return k.ID, err
 		},
 		Token:   a.Reputation.IssueToken,
 		Version: a.opts.Version,

@@ -13,7 +13,8 @@ const filterMark = "{if}"
 // aggregateFunctions joins the lists of aggregates.
 func aggregateFunctions() []function {
 	fs := []function{
-		{name: "count", sigs: []sig{tpl(Long, "count(*)")}},
+		// The service takes count(x) too, which counts the rows all the same.
+		{name: "count", sigs: []sig{tpl(Long, "count(*)"), tpl(Long, "count(*)", Unknown)}},
 		{name: "countif", noArg: true, sigs: []sig{tpl(Long, "count(*) FILTER ($1)", Bool)}},
 		{name: "arg_max", keep: true, auto: "max", star: true, sigs: extremeRowSigs(), columns: extremeRow("max")},
 		{name: "arg_min", keep: true, auto: "min", star: true, sigs: extremeRowSigs(), columns: extremeRow("min")},

@@ -150,7 +150,7 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 		r, l = stringAs(r, l)
 		return l, r, true
 	}
-	b.report(x.OpPos, "SEM0023", "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
+	b.report(x.OpPos, codeCompare, "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
 	return l, r, false
 }
 

@@ -16,6 +16,10 @@ type Options struct {
 	// From and To, when not 0, restrict every workspace table that has a
 	// TimeGenerated column to From <= TimeGenerated < To.
 	From, To Ticks
+	// Resource, when not "", restricts every workspace table to rows whose
+	// _ResourceId is this one, in lower case, or lies within it; tables without
+	// that column have none.
+	Resource string
 	// MaxRows, when not 0, bounds the number of result rows.
 	MaxRows int
 	// Probe, when not nil, runs SQL over the workspace while a query is compiled

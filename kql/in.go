@@ -152,7 +152,7 @@ func (b *binder) element2(x *syntax.In, l, e expr, fold bool) (string, bool) {
 	case l.typ == Bool && numeric(e.typ):
 		return "(" + e.sql + " <> 0)", true
 	}
-	b.report(x.OpPos, "SEM0023", "", "cannot compare "+l.typ.String()+" with "+e.typ.String())
+	b.report(x.OpPos, codeCompare, "", "cannot compare "+l.typ.String()+" with "+e.typ.String())
 	return "", false
 }
 

@@ -221,17 +221,32 @@ func (b *binder) table(name string) (*relation, bool) {
 	if b.opt.Open {
 		r.loose = &looseTable{name: t.Name, declared: true}
 	}
-	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
-		var conds []string
+	if conds := b.scopeOf(r); len(conds) > 0 {
+		r.from = b.emit("SELECT * FROM "+r.from+" WHERE "+strings.Join(conds, " AND "), true)
+	}
+	return r, true
+}
+
+// scopeOf is what the request restricts the rows of a stored table to.
+func (b *binder) scopeOf(r *relation) []string {
+	var conds []string
+	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime {
 		if b.opt.From != 0 {
 			conds = append(conds, col.ref()+" >= "+ticksLit(b.opt.From, DateTime).sql)
 		}
 		if b.opt.To != 0 {
 			conds = append(conds, col.ref()+" < "+ticksLit(b.opt.To, DateTime).sql)
 		}
-		r.from = b.emit("SELECT * FROM "+r.from+" WHERE "+strings.Join(conds, " AND "), true)
 	}
-	return r, true
+	if b.opt.Resource == "" {
+		return conds
+	}
+	col, ok := find(r.cols, "_ResourceId")
+	if !ok || col.typ != String {
+		return append(conds, "false")
+	}
+	id := "lower(" + col.ref() + ")"
+	return append(conds, "("+id+" = "+quoteString(b.opt.Resource)+" OR starts_with("+id+", "+quoteString(b.opt.Resource+"/")+"))")
 }
 
 // schema resolves (a:string, b:long).

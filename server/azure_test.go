@@ -41,11 +41,11 @@ func newAzure(t *testing.T, limits workspace.Limits) *azure {
 	a := &azure{t: t, ws: ws}
 	srv := httptest.NewServer(New(Options{
 		Workspace: ws, Prowl: http.NotFoundHandler(), Admin: "boss", Now: now, Logger: slog.New(slog.NewTextHandler(&a.log, nil)),
-		Verify: func(_ context.Context, key picket.Secret, scope string) error {
+		Verify: func(_ context.Context, key picket.Secret, scope string) (string, error) {
 			if key.Reveal() != scope {
-				return picket.Errorf(picket.Denied, "no")
+				return "", picket.Errorf(picket.Denied, "no")
 			}
-			return nil
+			return scope, nil
 		},
 	}))
 	t.Cleanup(srv.Close)

@@ -81,26 +81,34 @@ func (f *formatter) comments() {
 	f.gaps, f.blank = map[int][]comment{}, map[int]bool{}
 	last := 0
 	for i, t := range f.toks {
-		gap := f.src[last:t.start]
-		lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(gap), "\n")
-		empty := false
-		for n, line := range lines {
-			line = strings.TrimFunc(line, isSpace)
-			switch {
-			case strings.HasPrefix(line, "//"):
-				f.gaps[i] = append(f.gaps[i], comment{line, n == 0 && i > 0, empty})
-				empty = false
-			case n > 0 && n < len(lines)-1:
-				empty = true
-			}
+		if gap := f.src[last:t.start]; strings.ContainsAny(gap, "\r\n/") {
+			f.gap(i, gap)
 		}
-		f.blank[i] = empty
 		// A comment before a comma or semicolon goes behind it.
-		if k := Kind(t.kind); k == COMMA || k == SEMI {
+		if k := Kind(t.kind); len(f.gaps[i]) > 0 && (k == COMMA || k == SEMI) {
 			f.gaps[i+1] = f.gaps[i]
 			delete(f.gaps, i)
 		}
 		last = int(t.end)
+	}
+}
+
+// gap collects what stands in the gap before token i.
+func (f *formatter) gap(i int, text string) {
+	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n")
+	empty := false
+	for n, line := range lines {
+		line = strings.TrimFunc(line, isSpace)
+		switch {
+		case strings.HasPrefix(line, "//"):
+			f.gaps[i] = append(f.gaps[i], comment{line, n == 0 && i > 0, empty})
+			empty = false
+		case n > 0 && n < len(lines)-1:
+			empty = true
+		}
+	}
+	if empty {
+		f.blank[i] = true
 	}
 }
 
