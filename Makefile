@@ -26,7 +26,7 @@ demo: ## build, then run the whole job end to end on a sample
 
 .PHONY: test
 test: setup check ## install what tests need, then run every check
-	$(GO) test -race ./...
+	DIFFTEST_QUERIES=10000 $(GO) test -race ./...
 
 .PHONY: check
 check: ## formatting and vet
@@ -34,7 +34,9 @@ check: ## formatting and vet
 	$(GO) vet ./...
 
 # The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
-TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal
+TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
+# Folders whose package-lock.json lists what tests run under Node.
+NODE_TESTS := kql/syntax/testdata/kusto
 .PHONY: setup
 setup: # install the programs the tests drive, where they are missing
 	@missing=""; for t in $(TOOLS); do \
@@ -44,6 +46,8 @@ setup: # install the programs the tests drive, where they are missing
 	    echo "installing for the tests:$$missing"; \
 	    $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else echo "some tests will be skipped; they need:$$missing"; fi; fi
+	@for d in $(NODE_TESTS); do [ $$d/node_modules -nt $$d/package-lock.json ] || (cd $$d && npm ci --silent && touch node_modules) \
+	  || echo "some tests will be skipped: npm ci failed in $$d"; done
 
 .PHONY: lint
 lint: ## golangci-lint, when it is installed
@@ -55,14 +59,16 @@ bench: ## benchmarks
 
 .PHONY: fuzz
 FUZZTIME ?= 30s
-fuzz: ## every fuzz target, FUZZTIME each (default 30s)
+QUERIES ?= 1000000
+fuzz: ## every fuzz target, FUZZTIME each (default 30s); then QUERIES random queries (default 1000000)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$f" | cut -d' ' -f2); do \
 	    echo "== $$t ($$(dirname "$$f"))"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$f")" || exit 1; done; done
+	$(GO) test -v -timeout 0 -run TestDifferential ./kql/difftest -seed $$(date +%s) -queries $(QUERIES)
 
 .PHONY: update
 update: ## rewrite expected results of file-based tests
-	$(GO) test ./kql/... -update
+	$(GO) test ./kql ./kql/syntax -update
 
 .PHONY: clean
 clean: ## remove what was built

@@ -57,35 +57,17 @@ func extract(path string, w io.Writer) (found int, err error) {
 		return 0, err
 	}
 	defer f.Close()
-	var (
-		buf     = make([]byte, 128<<10)
-		kept    int
-		out     = make([]byte, 0, 64<<10)
-		matches []Match
-	)
-	for {
-		n, err := f.Read(buf[kept:])
-		text := buf[:kept+n]
-		end := len(text)
-		for err == nil && end > 0 && text[end-1] != '\n' {
-			end--
-		}
-		matches = Append(matches[:0], text[:end], Options{})
+	var out []byte
+	err = Each(f, Options{}, func(text []byte, matches []Match) error {
 		found += len(matches)
+		out = out[:0]
 		for _, m := range matches {
 			out = append(append(out, m.Text(text)...), '\n')
 		}
-		if _, err := w.Write(out); err != nil {
-			return 0, err
-		}
-		out, kept = out[:0], copy(buf, text[end:])
-		if err == io.EOF {
-			return found, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
+		_, err := w.Write(out)
+		return err
+	})
+	return found, err
 }
 
 // processorTime is the processor time this process has used: what others do on the

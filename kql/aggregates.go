@@ -13,7 +13,8 @@ const filterMark = "{if}"
 // aggregateFunctions joins the lists of aggregates.
 func aggregateFunctions() []function {
 	fs := []function{
-		{name: "count", sigs: []sig{tpl(Long, "count(*)")}},
+		// The service takes count(x) too, which counts the rows all the same.
+		{name: "count", sigs: []sig{tpl(Long, "count(*)"), tpl(Long, "count(*)", Unknown)}},
 		{name: "countif", noArg: true, sigs: []sig{tpl(Long, "count(*) FILTER ($1)", Bool)}},
 		{name: "arg_max", keep: true, auto: "max", star: true, sigs: extremeRowSigs(), columns: extremeRow("max")},
 		{name: "arg_min", keep: true, auto: "min", star: true, sigs: extremeRowSigs(), columns: extremeRow("min")},
@@ -95,10 +96,10 @@ func numberAggregates() []function {
 	fs[len(fs)-1].sigs = append(fs[len(fs)-1].sigs, tpl(Long, "count(DISTINCT $1) FILTER ($2)", Unknown, Bool, Long))
 	fs = append(fs, withIf("count_distinct", "count_distinctif", "", tpl(Long, "count(DISTINCT $1){if}", Unknown))...)
 	for _, f := range [...][3]string{
-		{"stdev", "stdevif", "stddev_samp($1)"}, {"stdevp", "stdevpif", "stddev_pop($1)"},
-		{"variance", "varianceif", "var_samp($1)"}, {"variancep", "variancepif", "var_pop($1)"},
+		{"stdev", "stdevif", "stddev_samp"}, {"stdevp", "stdevpif", "stddev_pop"},
+		{"variance", "varianceif", "var_samp"}, {"variancep", "variancepif", "var_pop"},
 	} {
-		fs = append(fs, withIf(f[0], f[1], "", tpl(Real, f[2]+"{if}", Real))...)
+		fs = append(fs, withIf(f[0], f[1], "", tpl(Real, deviation(f[2]), Real))...)
 	}
 	fs = append(fs, withIf("covariance", "covarianceif", "", tpl(Real, "covar_samp($2, $1){if}", Real, Real))...)
 	fs = append(fs, withIf("covariancep", "covariancepif", "", tpl(Real, "covar_pop($2, $1){if}", Real, Real))...)
@@ -110,6 +111,13 @@ func numberAggregates() []function {
 		tpl(Unknown, "any_value($1) FILTER ($2)", Unknown, Bool).as(typeOf(0)),
 	}}
 	return append(fs, anyif)
+}
+
+// deviation is 0 of nothing, and NaN where DuckDB, which has to square the
+// values, would end the query.
+func deviation(f string) string {
+	const small = "abs($1) < 1e150"
+	return "CASE WHEN bool_and(" + small + "){if} THEN " + f + "(CASE WHEN " + small + " THEN $1 END){if} WHEN count($1){if} > 0 THEN 'NaN'::DOUBLE ELSE 0 END"
 }
 
 // extremeRowSigs takes a value and any columns.

@@ -1,6 +1,8 @@
 package kql
 
 import (
+	"math"
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -10,13 +12,11 @@ import (
 func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 	switch x.Op {
 	case syntax.AND, syntax.OR:
-		l := b.boolean(x.X, c)
-		r := b.boolean(x.Y, c)
-		op := " AND "
-		if x.Op == syntax.OR {
-			op = " OR "
-		}
-		return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+		return b.logic(x, c, b.boolean)
+	}
+	if x.Op == syntax.COLON {
+		b.report(x.OpPos, "SEM0015", "write has, or == to compare", "':' looks for a term only in search and find")
+		return unknown()
 	}
 	l, r := b.scalar(x.X, c), b.scalar(x.Y, c)
 	switch x.Op {
@@ -26,6 +26,34 @@ func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 		return b.arith(x, x.Op, l, r)
 	}
 	return b.stringOp(x, l, r)
+}
+
+// logic binds x and y and …, or the same with or, as one list: thousands of
+// operands are no deep nesting, neither here nor in the database.
+func (b *binder) logic(x *syntax.Binary, c *ctx, bind func(syntax.Expr, *ctx) expr) expr {
+	operands := []syntax.Expr{x.Y}
+	left := x.X
+	for {
+		y, ok := left.(*syntax.Binary)
+		if !ok || y.Op != x.Op {
+			break
+		}
+		operands, left = append(operands, y.Y), y.X
+	}
+	operands = append(operands, left)
+	slices.Reverse(operands)
+	out := expr{typ: Bool}
+	parts := make([]string, len(operands))
+	for i, o := range operands {
+		e := bind(o, c)
+		parts[i], out.window = e.sql, out.window || e.window
+	}
+	op := " AND "
+	if x.Op == syntax.OR {
+		op = " OR "
+	}
+	out.sql = "(" + strings.Join(parts, op) + ")"
+	return out
 }
 
 // pred binds x as a condition of a filter, where null and false are the same.
@@ -38,12 +66,7 @@ func (b *binder) pred(x syntax.Expr, c *ctx) expr {
 	case *syntax.Binary:
 		switch y.Op {
 		case syntax.AND, syntax.OR:
-			l, r := b.pred(y.X, c), b.pred(y.Y, c)
-			op := " AND "
-			if y.Op == syntax.OR {
-				op = " OR "
-			}
-			return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+			return b.logic(y, c, b.pred)
 		case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
 			return b.compare(y, b.scalar(y.X, c), b.scalar(y.Y, c), true)
 		}
@@ -127,7 +150,7 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 		r, l = stringAs(r, l)
 		return l, r, true
 	}
-	b.report(x.OpPos, "SEM0023", "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
+	b.report(x.OpPos, codeCompare, "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
 	return l, r, false
 }
 
@@ -188,11 +211,13 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	case op == syntax.DIV && out.typ == Real && l.typ == TimeSpan:
 		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)"
 	case op == syntax.DIV && out.typ == TimeSpan:
-		out.sql = "(" + l.sql + " / " + r.sql + ")::BIGINT"
+		out.sql = "TRY_CAST(" + l.sql + " / " + r.sql + " AS BIGINT)"
 	case op == syntax.DIV && out.typ == Decimal:
 		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
-	case op == syntax.MUL && out.typ == TimeSpan:
-		out.sql = "(" + l.sql + " * " + r.sql + ")::BIGINT"
+	case op == syntax.MUL && out.typ == TimeSpan && (l.typ == Real || r.typ == Real || l.typ == Decimal || r.typ == Decimal):
+		out.sql = "TRY_CAST(" + l.sql + " * " + r.sql + " AS BIGINT)"
+	case isTicks(out.typ) && op != syntax.MOD && bound == 0:
+		out.sql, out.bound = ticksOrNull(l, r, sign), math.MaxInt64
 	case op == syntax.MUL && out.typ == Decimal:
 		out.sql = "(" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
 	case op == syntax.MOD && whole:
@@ -340,10 +365,17 @@ func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
 	case float64:
 		return realLit(-v)
 	}
-	if e.typ == Int {
+	sql := "(-" + e.sql + ")"
+	switch {
+	case e.typ == Int:
 		e = widen(e, Long)
+		sql = "(-" + e.sql + ")"
+	case e.typ == Long && absBound(e) == 0: // the least long has no positive counterpart
+		sql = wrapping(longLit(0), e, "-")
+	case e.typ == TimeSpan:
+		sql = ticksOrNull(longLit(0), e, "-")
 	}
-	return expr{sql: "(-" + e.sql + ")", typ: e.typ, window: e.window}
+	return expr{sql: sql, typ: e.typ, window: e.window}
 }
 
 // between binds X between (Lo .. Hi), ends included. Around a datetime, Hi may

@@ -16,20 +16,24 @@ type cte struct {
 
 // binder turns one query's tree into SQL.
 type binder struct {
-	cat       Catalog
-	opt       Options
-	diags     syntax.Diagnostics
+	cat   Catalog
+	opt   Options
+	diags syntax.Diagnostics
+	// warnings are what Options.Open let pass; told names the tables in them.
+	warnings  syntax.Diagnostics
+	told      map[string]bool
 	seen      map[string]bool // diagnostics already given, by place and text
 	ctes      []cte
-	depth     int             // nesting of function calls and subqueries
-	calls     int             // functions being expanded
-	steps     int             // nodes bound so far
-	size      int             // bytes of SQL written so far
-	expanding map[string]bool // functions of the workspace that are being bound
-	full      bool            // a limit was reached and reported
+	depth     int  // nesting of function calls and subqueries
+	calls     int  // functions being expanded
+	steps     int  // nodes bound so far
+	size      int  // bytes of SQL written so far
+	full      bool // a limit was reached and reported
 	hoists    int
 	views     []viewDef
+	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render
+	settings  []Prop // of set statements
 	watch     *watch // where a text is being completed; nil otherwise
 }
 
@@ -45,6 +49,7 @@ const (
 	maxDepth = 2000    // nested nodes; the parser allows fewer in one text
 	maxCalls = 50      // functions calling functions
 	maxSteps = 500_000 // nodes bound
+	maxOps   = 500     // operators of one pipeline: DuckDB nests as many queries
 	maxSQL   = 16 << 20
 )
 
@@ -54,15 +59,22 @@ func (b *binder) errorf(n syntax.Node, code, format string, args ...any) {
 }
 
 func (b *binder) report(span syntax.Span, code, hint, msg string) {
+	if !b.diagnosed(span, msg) {
+		b.diags = append(b.diags, diagnostic(span, code, hint, msg))
+	}
+}
+
+// diagnosed notes that msg is told of a place, and reports whether it was already.
+func (b *binder) diagnosed(span syntax.Span, msg string) bool {
 	key := fmt.Sprint(span, msg)
 	if b.seen[key] {
-		return
+		return true
 	}
 	if b.seen == nil {
 		b.seen = map[string]bool{}
 	}
 	b.seen[key] = true
-	b.diags = append(b.diags, diagnostic(span, code, hint, msg))
+	return false
 }
 
 // emit adds a CTE and returns its name.
@@ -92,7 +104,7 @@ func (b *binder) enter(n syntax.Node) bool {
 		return false
 	case b.depth >= maxDepth:
 		b.full = true
-		b.errorf(n, "SEM0100", "the query nests too deeply")
+		b.errorf(n, "SEM0101", "the query nests too deeply")
 		return false
 	case b.size > maxSQL || b.steps > maxSteps:
 		b.full = true

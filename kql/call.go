@@ -42,11 +42,13 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 	if v, ok := b.external(name, x, x.Args, c); ok {
 		return v
 	}
-	if _, ok := lookupAggregate(name); ok {
+	if _, ok := lookupAggregate(name); !ok && b.opt.Open {
+		return b.undeclaredCall(x, c)
+	} else if ok {
 		b.errorf(x.Func, "SEM0028", "%s() is an aggregate and can only stand in summarize, make-series and their like", name)
 		return value{}
 	}
-	b.report(x.Func.Span(), "SEM0002", didYouMean(name, functionNames(c.env)), "there is no function named "+strconv.Quote(name))
+	b.report(x.Func.Span(), codeFunction, didYouMean(name, functionNames(c.env)), "there is no function named "+strconv.Quote(name))
 	return value{}
 }
 
@@ -69,6 +71,13 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 	args, ok := b.args(x, c)
 	if !ok {
 		return unknown()
+	}
+	if anyUnknown(args) {
+		t, err := f.resultType(args)
+		if err != nil {
+			b.report(x.Span(), "SEM0003", "", err.Error())
+		}
+		return expr{sql: "NULL", typ: t}
 	}
 	var hoist func(string) string
 	if c.src != nil && c.left == nil && !c.aggs {
@@ -120,7 +129,7 @@ func (b *binder) args(x *syntax.Call, c *ctx) ([]expr, bool) {
 			continue
 		}
 		e := b.scalar(a, c)
-		good = good && e.typ != Unknown
+		good = good && (e.typ != Unknown || b.opt.Open)
 		out = append(out, e)
 	}
 	return out, good
@@ -182,6 +191,9 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 	v := b.any(x.Args[0], &ctx{env: c.env})
 	if v.rel == nil {
 		return v
+	}
+	if len(v.rel.cols) == 0 && v.rel.loose != nil {
+		return scalarValue(unknown())
 	}
 	if len(v.rel.cols) == 0 {
 		b.errorf(x, "SEM0031", "toscalar() needs a table with a column")

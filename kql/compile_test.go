@@ -186,7 +186,7 @@ func TestSize(t *testing.T) {
 // found by name; a let of that name goes first.
 func TestOpenBag(t *testing.T) {
 	db, cat := openWorkspace(t)
-	q := compileFor(t, cat, `let os = "let"; Heartbeat | evaluate bag_unpack(Extra) | where isnotempty(ips) | project Computer, first = tostring(ips[0]), os`, Options{})
+	q := compileFor(t, cat, `let os = "let"; Heartbeat | evaluate bag_unpack(Extra) | where isnotempty(ips) | project Computer, one = tostring(ips[0]), os`, Options{})
 	var computer, first, os string
 	if err := db.QueryRow(q.SQL).Scan(&computer, &first, &os); err != nil || computer != "web1" || first != "10.0.0.1" || os != "let" {
 		t.Errorf("got %q, %q, %q, %v", computer, first, os, err)

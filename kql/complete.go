@@ -175,7 +175,7 @@ func (c *completer) function(kind CompletionKind, name string) {
 }
 
 func (c *completer) column(col column) {
-	c.add(CompleteColumn, syntax.Print(&syntax.Name{Text: col.name}), col.typ.String())
+	c.add(CompleteColumn, syntax.QuoteName(col.name), col.typ.String())
 }
 
 func (c *completer) columns(cols []column) {

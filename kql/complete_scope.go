@@ -5,7 +5,9 @@ import (
 )
 
 // pluginNames are the plugins that evaluate runs.
-var pluginNames = [...]string{"activity_counts_metrics", "bag_unpack", "dcount_intersect", "ipv4_lookup", "ipv6_lookup", "narrow", "pivot", "rolling_percentile", "rows_near"}
+var pluginNames = [...]string{"active_users_count", "activity_counts_metrics", "activity_engagement", "activity_metrics", "autocluster", "bag_unpack",
+	"basket", "dcount_intersect", "diffpatterns", "funnel_sequence", "funnel_sequence_completion", "ipv4_lookup", "ipv6_lookup", "narrow",
+	"new_activity_metrics", "pivot", "preview", "rolling_percentile", "rows_near", "schema_merge", "sequence_detect", "session_count", "sliding_window_counts"}
 
 // paramValues returns the values that parameter name of op can have.
 func paramValues(name string, op syntax.Op) []string {
@@ -72,7 +74,7 @@ func (c *completer) operand() {
 
 // variable adds a name of a let statement or a parameter.
 func (c *completer) variable(name string, v *value) {
-	text := syntax.Print(&syntax.Name{Text: name})
+	text := syntax.QuoteName(name)
 	switch {
 	case v.fn != nil || v.pattern != nil:
 		c.function(CompleteVariable, text)
@@ -152,7 +154,7 @@ func (c *completer) tableNames() []string {
 	list := c.b.cat.Tables()
 	out := make([]string, len(list))
 	for i, n := range list {
-		out[i] = syntax.Print(&syntax.Name{Text: n})
+		out[i] = syntax.QuoteName(n)
 	}
 	return out
 }

@@ -106,7 +106,7 @@ func toDynamic(e expr) expr {
 // 2024-01-01T00:00:00.0000000Z and [-][d.]hh:mm:ss[.fffffff]; NULL for null.
 func ticksText(sql string, t Type) string {
 	if t == DateTime {
-		return expand("(strftime(make_timestamp(($1 - 621355968000000000) // 10), '%Y-%m-%dT%H:%M:%S.') || lpad(($1 % 10000000)::VARCHAR, 7, '0') || 'Z')", []expr{{sql: sql}})
+		return expand("(strftime(make_timestamp($1 // 10 - 62135596800000000), '%Y-%m-%dT%H:%M:%S.') || lpad(($1 % 10000000)::VARCHAR, 7, '0') || 'Z')", []expr{{sql: sql}})
 	}
 	return expand(`(CASE WHEN $1 < 0 THEN '-' ELSE '' END || CASE WHEN abs($1) >= 864000000000 THEN (abs($1) // 864000000000)::VARCHAR || '.' ELSE '' END
 || format('{:02d}:{:02d}:{:02d}', abs($1) // 36000000000 % 24, abs($1) // 600000000 % 60, abs($1) // 10000000 % 60)

@@ -12,6 +12,13 @@ func diagnostic(span syntax.Span, code, hint, msg string) syntax.Diagnostic {
 	return syntax.Diagnostic{Span: span, Code: code, Msg: msg, Hint: hint}
 }
 
+// Codes that the query API of Log Analytics has for these problems too.
+const (
+	codeName     = "SEM0100" // no table, column or let of that name
+	codeFunction = "SEM0260" // no function of that name
+	codeCompare  = "SEM0023" // two types that cannot be compared
+)
+
 func failed(d syntax.Diagnostics) bool { return len(d) > 0 }
 
 func formatInt(v int64) string { return strconv.FormatInt(v, 10) }

@@ -128,6 +128,9 @@ func (b *binder) nameAny(n *syntax.Name, c *ctx) value {
 		if v, ok := b.external(n.Text, n, nil, c); ok {
 			return v
 		}
+		if b.opt.Open {
+			return value{rel: b.undeclared(n, n.Text)}
+		}
 	}
 	b.unresolved(n, c)
 	return value{}
@@ -142,7 +145,7 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 		if v.fn != nil && len(v.fn.Params) == 0 {
 			return b.scalarOf(b.invoke(v, n, nil, c), n)
 		}
-		return b.scalarOf(*v, n)
+		return c.graph.once(b.scalarOf(*v, n))
 	}
 	b.unresolved(n, c)
 	return unknown()
@@ -155,7 +158,13 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		if n.Text == "_TimeReceived" && c.src != nil && c.src.hidden { // when the workspace got the row
 			return expr{sql: c.qual + quoteIdent(IngestionTime), typ: DateTime}, true
 		}
-		return b.openRef(n, c)
+		if e, ok := b.openRef(n, c); ok {
+			return e, true
+		}
+		if _, ok := c.env.lookup(n.Text); ok || c.loose == nil || strings.HasPrefix(n.Text, "$") {
+			return expr{}, false
+		}
+		col, _ = b.looseColumn(n, c.loose, c.cols)
 	}
 	if c.aggs && !c.inAgg {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
@@ -195,7 +204,7 @@ func (b *binder) unresolved(n *syntax.Name, c *ctx) {
 			what = "table or let name"
 		}
 	}
-	b.report(n.Span(), "SEM0001", didYouMean(n.Text, all), "there is no "+what+" named "+strconv.Quote(n.Text))
+	b.report(n.Span(), codeName, didYouMean(n.Text, all), "there is no "+what+" named "+strconv.Quote(n.Text))
 }
 
 // literal turns a constant into SQL, normalised: no text of the query is copied.

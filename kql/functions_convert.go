@@ -166,7 +166,7 @@ THEN list_transform([regexp_extract($1, '(-?)(?:([0-9]+)[.:])??([0-9]{1,2}):([0-
 lambda "$t": (CASE "$t".g WHEN '-' THEN -1 ELSE 1 END) *
 (coalesce(TRY_CAST("$t".d AS BIGINT), 0) * 864000000000 + "$t".h::BIGINT * 36000000000 + "$t".m::BIGINT * 600000000
 + coalesce(TRY_CAST("$t".s AS BIGINT), 0) * 10000000 + coalesce(TRY_CAST(rpad("$t".f, 7, '0') AS BIGINT), 0)))[1]
-ELSE (TRY_CAST(regexp_extract($1, '^\s*(-?[0-9]+(?:[.][0-9]+)?)\s*([a-zA-Z]*)\s*$', 1) AS DOUBLE)
+ELSE TRY_CAST((TRY_CAST(regexp_extract($1, '^\s*(-?[0-9]+(?:[.][0-9]+)?)\s*([a-zA-Z]*)\s*$', 1) AS DOUBLE)
 * CASE lower(regexp_extract($1, '^\s*-?[0-9.]+\s*([a-zA-Z]*)\s*$', 1))
 WHEN '' THEN 864000000000 WHEN 'd' THEN 864000000000 WHEN 'day' THEN 864000000000 WHEN 'days' THEN 864000000000
 WHEN 'h' THEN 36000000000 WHEN 'hr' THEN 36000000000 WHEN 'hrs' THEN 36000000000 WHEN 'hour' THEN 36000000000 WHEN 'hours' THEN 36000000000
@@ -174,7 +174,7 @@ WHEN 'm' THEN 600000000 WHEN 'min' THEN 600000000 WHEN 'minute' THEN 600000000 W
 WHEN 's' THEN 10000000 WHEN 'sec' THEN 10000000 WHEN 'second' THEN 10000000 WHEN 'seconds' THEN 10000000
 WHEN 'ms' THEN 10000 WHEN 'milli' THEN 10000 WHEN 'millis' THEN 10000 WHEN 'millisecond' THEN 10000 WHEN 'milliseconds' THEN 10000
 WHEN 'micro' THEN 10 WHEN 'microsecond' THEN 10 WHEN 'microseconds' THEN 10
-WHEN 'tick' THEN 1 WHEN 'ticks' THEN 1 END)::BIGINT END`), " ")
+WHEN 'tick' THEN 1 WHEN 'ticks' THEN 1 END) AS BIGINT) END`), " ")
 
 // lowerGetType names the type of a value: for dynamics that of what they hold.
 func lowerGetType(c *call) (string, error) {

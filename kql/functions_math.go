@@ -6,7 +6,7 @@ import "fmt"
 func mathFunctions() []function {
 	fs := []function{
 		fn("abs",
-			tpl(Long, "abs($1)", Long), tpl(Real, "abs($1)", Real), tpl(TimeSpan, "abs($1)", TimeSpan), tpl(Decimal, "abs($1)", Decimal)),
+			tpl(Long, absInt, Long), tpl(Real, "abs($1)", Real), tpl(TimeSpan, absInt, TimeSpan), tpl(Decimal, "abs($1)", Decimal)),
 		fn("bin", binSigs()...),
 		fn("bin_at",
 			tpl(Long, binAtInt, Long, Long, Long),
@@ -74,10 +74,14 @@ func logSQL(sql string) string {
 	return "CASE WHEN $1 = 0 THEN '-Infinity'::DOUBLE ELSE " + sql + " END"
 }
 
+// absInt gives null for the least long, whose counterpart is too large.
+const absInt = "TRY_CAST(abs($1::HUGEINT) AS BIGINT)"
+
 // binSigs are the signatures of bin(): the largest multiple of $2 that is not
 // above $1. Datetimes are never negative, so that a whole division floors.
 func binSigs() []sig {
-	const floorDiv = "(($1 - CASE WHEN $1 < 0 THEN abs($2) - 1 ELSE 0 END) // abs($2) * abs($2))"
+	// Below zero, the multiple may be less than the least long.
+	const floorDiv = "(CASE WHEN $1 >= 0 THEN $1 // abs($2) * abs($2) ELSE TRY_CAST(($1::HUGEINT - (abs($2) - 1)) // abs($2) * abs($2) AS BIGINT) END)"
 	return []sig{
 		tpl(Long, floorDiv, Long, Long),
 		tpl(Real, "(floor($1 / nullif($2, 0)) * $2)", Real, Real),

@@ -16,7 +16,7 @@ func stringFunctions() []function {
 		fn("strcat_delim", low(String, func(c *call) (string, error) {
 			return expand("concat_ws($*)", textArgs(c.args)), nil
 		}, String, Unknown).more(2)),
-		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]'), lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
+		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]')::VARCHAR[], lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
 		fn("strrep",
 			textTpl(String, "coalesce(repeat($1, least(greatest(TRY_CAST($2 AS BIGINT), 0), 1024)), '')", 2),
 			textTpl(String, "coalesce(CASE WHEN TRY_CAST($2 AS BIGINT) > 0 THEN repeat($1 || $3, least(TRY_CAST($2 AS BIGINT), 1024) - 1) || $1 END, '')", 3)),

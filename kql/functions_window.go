@@ -81,11 +81,20 @@ func lowerRowNumber(c *call) (string, error) {
 
 func lowerRowCumsum(c *call) (string, error) {
 	x := "coalesce(" + c.args[0].sql + ", 0)"
-	sum := "(sum(" + x + ")" + upTo + ")::" + c.args[0].typ.SQL()
-	if len(c.args) == 1 {
-		return sum, nil
+	sum := "(sum(" + x + ")" + upTo + ")"
+	if len(c.args) == 2 {
+		var err error
+		if sum, err = c.sinceRestart(sum, x, c.args[1].sql); err != nil {
+			return "", err
+		}
 	}
-	return c.sinceRestart(sum, x, c.args[1].sql)
+	switch c.args[0].typ {
+	case Real:
+		return sum, nil
+	case Int:
+		return "(((" + sum + " + 2147483648) & 4294967295) - 2147483648)::INTEGER", nil
+	}
+	return wrapSQL(sum), nil
 }
 
 // lowerRowRank lowers row_rank_dense() and row_rank_min(): the rank rises by

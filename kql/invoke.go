@@ -18,7 +18,7 @@ func (b *binder) invokeWith(v *value, n syntax.Node, first *relation, args []syn
 	}
 	if b.calls >= maxCalls {
 		b.full = true
-		b.errorf(n, "SEM0100", "functions call each other more than %d deep", maxCalls)
+		b.errorf(n, "SEM0101", "functions call each other more than %d deep", maxCalls)
 		return value{}
 	}
 	inner := newEnv(v.env)
@@ -137,10 +137,12 @@ func (b *binder) bindTable(p *syntax.Param, r *relation, n syntax.Node, inner *e
 			col, ok := find(r.cols, s.Name.Text)
 			want := b.typeName(s.Type)
 			switch {
+			case !ok && r.loose != nil:
+				b.looseColumn(s.Name, r.loose, r.cols)
 			case !ok:
 				b.errorf(n, "SEM0039", "the table given for %q has no column %s:%s", p.Name.Text, s.Name.Text, want)
 				good = false
-			case col.typ != want && want != Unknown:
+			case col.typ != want && want != Unknown && col.typ != Unknown:
 				b.errorf(n, "SEM0039", "the table given for %q has column %s of type %s, but it must be %s", p.Name.Text, s.Name.Text, col.typ, want)
 			}
 		}

@@ -93,6 +93,7 @@ func pureNatives() []Native {
 		{"kql_gzip", 1, func(a []string) (string, bool) {
 			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
 		}},
+		{"kql_addresses", 1, func(a []string) (string, bool) { return addressesIn(a[0]), true }},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
 		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},
 		{"kql_buildschema", 1, func(a []string) (string, bool) { return buildSchema(a[0]) }},
@@ -100,6 +101,8 @@ func pureNatives() []Native {
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
+		{"kql_patterns", 4, func(a []string) (string, bool) { return findPatterns(a[0], a[1], a[2], a[3]) }},
+		{"kql_reduce", 4, func(a []string) (string, bool) { return reduceTexts(a[0], a[1], a[2], a[3]) }},
 		{"kql_components", 3, func(a []string) (string, bool) { return components(a[0], a[1], a[2]) }},
 	} {
 		list = append(list, Native{n.name, n.args, func(a []string) (string, bool, error) {

@@ -60,7 +60,7 @@ func (b *binder) join(op *syntax.JoinOp, l *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "join cannot stand inside mv-apply or partition here")
 		return nil
 	}
-	c := &ctx{env: env, left: l.cols, right: r.cols}
+	c := &ctx{env: env, left: orEmpty(l.cols), right: orEmpty(r.cols), looseL: l.loose, looseR: r.loose}
 	var keys []joinKey
 	for _, x := range op.On {
 		keys = append(keys, b.joinKeys(x, c)...)
@@ -82,6 +82,12 @@ func (b *binder) joinKeys(x syntax.Expr, c *ctx) []joinKey {
 	case *syntax.Name:
 		lc, ok1 := find(c.left, x.Text)
 		rc, ok2 := find(c.right, x.Text)
+		if !ok1 {
+			lc, ok1 = b.looseColumn(x, c.looseL, c.left)
+		}
+		if !ok2 {
+			rc, ok2 = b.looseColumn(x, c.looseR, c.right)
+		}
 		if !ok1 || !ok2 {
 			side, cols := "left", c.left
 			if ok1 {
@@ -91,7 +97,7 @@ func (b *binder) joinKeys(x syntax.Expr, c *ctx) []joinKey {
 			for _, k := range cols {
 				names = append(names, k.name)
 			}
-			b.report(x.Span(), "SEM0001", didYouMean(x.Text, names), "the "+side+" side of the join has no column named "+strconv.Quote(x.Text))
+			b.report(x.Span(), codeName, didYouMean(x.Text, names), "the "+side+" side of the join has no column named "+strconv.Quote(x.Text))
 			return nil
 		}
 		return b.joinPair(x, expr{sql: "l." + lc.ref(), typ: lc.typ}, expr{sql: "r." + rc.ref(), typ: rc.typ}, rc.name)
@@ -213,7 +219,7 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 		hidden = ", l." + quoteIdent(IngestionTime)
 	}
 	out := b.heavy("SELECT "+s.sql()+hidden+" FROM "+lfrom+" l "+k.sql+" "+r.from+" r ON "+cond, s.cols)
-	out.hidden = l.hidden
+	out.hidden, out.loose = l.hidden, looseOf(l, r)
 	return out
 }
 
@@ -236,7 +242,7 @@ func alsoJoined(out, l, r []column) {
 // heavyLike emits a step over r that keeps its columns but is worth keeping.
 func (b *binder) heavyLike(r *relation, sql string) *relation {
 	out := b.heavy(sql, r.cols)
-	out.hidden = r.hidden
+	out.hidden, out.loose = r.hidden, r.loose
 	return out
 }
 

@@ -63,7 +63,7 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 
 	aggs := newSelection()
 	var defaults []expr
-	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in}
+	ac := &ctx{env: c.env, cols: in.cols, qual: "t.", src: in, loose: in.loose}
 	for _, a := range op.Aggs {
 		before := len(aggs.cols)
 		b.aggregates(aggs, a.X, in, ac, nil)
@@ -132,7 +132,7 @@ func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, in, bounds, di
 			}
 		}
 		ref := `a."$a` + formatInt(int64(i)) + `"`
-		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE coalesce(" + ref + ", " + d.sql + ") END)", typ: col.typ})
+		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE " + ref + " END)", typ: col.typ})
 		s.add(col.name, expr{sql: `to_json(list(` + v.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
 	}
 	at := toDynamic(expr{sql: `(g.lo + g."$i" * ` + step.sql + ")", typ: axis.typ})

@@ -28,16 +28,32 @@ func (b *binder) render(op *syntax.RenderOp, c *ctx) {
 		if len(p.Names) == 0 {
 			continue
 		}
-		v := ""
-		switch x := p.X.(type) {
-		case *syntax.Name:
-			v = x.Text
-		case *syntax.Literal:
-			v = x.Text
-		}
-		out.Props = append(out.Props, Prop{p.Names[0].Text, v})
+		out.Props = append(out.Props, Prop{p.Names[0].Text, wordOf(p.X)})
 	}
 	b.rend = out
+}
+
+// wordOf is the value of a property as text: a word or a literal, or several
+// divided by commas; else "".
+func wordOf(x syntax.Expr) string {
+	switch x := x.(type) {
+	case *syntax.Name:
+		return x.Text
+	case *syntax.Literal:
+		return x.Text
+	case *syntax.Unary:
+		if x.Op == syntax.SUB {
+			return "-" + wordOf(x.X)
+		}
+		return wordOf(x.X)
+	case *syntax.List:
+		words := make([]string, len(x.Items))
+		for i, it := range x.Items {
+			words[i] = wordOf(it)
+		}
+		return strings.Join(words, ",")
+	}
+	return ""
 }
 
 var dotNetTypes = [...]string{"System.Object", "System.SByte", "System.Int32", "System.Int64", "System.Double", "System.Data.SqlTypes.SqlDecimal", "System.String", "System.DateTime", "System.TimeSpan", "System.Object", "System.Guid"}
@@ -66,14 +82,18 @@ func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
 	if !ok && b.opt.Functions != nil {
 		// The service's own functions take columns of the input: FileProfile(SHA1).
 		out, ok := b.defined(call.Func.Text, make([]string, len(call.Args)), op, func(fn *value) value {
-			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols})
+			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols, loose: r.loose})
 		})
 		if ok {
 			return out.rel
 		}
 	}
+	if !ok && b.opt.Open {
+		b.undeclaredCall(call, &ctx{env: c.env, cols: orEmpty(r.cols), src: r, loose: r.loose})
+		return b.anything()
+	}
 	if !ok || v.fn == nil {
-		b.report(call.Func.Span(), "SEM0002", didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconv.Quote(call.Func.Text))
+		b.report(call.Func.Span(), codeFunction, didYouMean(call.Func.Text, functionNames(c.env)), "there is no function named "+strconv.Quote(call.Func.Text))
 		return nil
 	}
 	out := b.invokeWith(v, op, r, call.Args, &ctx{env: c.env})

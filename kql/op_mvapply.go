@@ -21,7 +21,7 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 	}
 	row := &column{name: id, typ: Long, id: id}
 	outer := r.part
-	numbered := &relation{from: b.emit("SELECT *, row_number() OVER () AS "+row.ref()+" FROM "+r.from, false), cols: r.cols, hidden: r.hidden, part: row}
+	numbered := &relation{from: b.emit("SELECT *, row_number() OVER () AS "+row.ref()+" FROM "+r.from, false), cols: r.cols, hidden: r.hidden, part: row, loose: r.loose}
 	index, _ := hint(op.Hints, "with_itemindex")
 	limit := ""
 	if op.Limit != nil {
@@ -54,7 +54,7 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 		list += ", l." + quoteIdent(IngestionTime)
 	}
 	out := b.heavy("SELECT "+list+" FROM "+numbered.from+" l JOIN "+sub.from+" r ON l."+row.ref()+" = r."+row.ref(), s.cols)
-	out.hidden, out.part = r.hidden, outer
+	out.hidden, out.part, out.loose = r.hidden, outer, r.loose
 	return out
 }
 
@@ -74,13 +74,15 @@ func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relatio
 	e := b.scalar(op.By, c)
 	id := idsOf(r.cols).add("$part")
 	part := &column{name: id, typ: e.typ, id: id}
-	in := &relation{from: b.emit("SELECT *, "+e.sql+" AS "+part.ref()+" FROM "+r.from, r.cheap), cols: r.cols, hidden: r.hidden, cheap: r.cheap, part: part}
+	in := &relation{from: b.emit("SELECT *, "+e.sql+" AS "+part.ref()+" FROM "+r.from, r.cheap), cols: r.cols, hidden: r.hidden, cheap: r.cheap, part: part, loose: r.loose}
 	sub := b.ops(op.Ops, in, newEnv(c.env))
 	if sub == nil {
 		return nil
 	}
 	// A part of its own CTE, so that * no longer brings the hidden column.
-	return b.heavy("SELECT "+refs(sub.cols)+" FROM "+sub.from, sub.cols)
+	out := b.heavy("SELECT "+refs(sub.cols)+" FROM "+sub.from, sub.cols)
+	out.loose = sub.loose
+	return out
 }
 
 // maxPartitions is how many values partition by x {…} may have (the page

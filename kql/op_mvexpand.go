@@ -90,11 +90,20 @@ func (b *binder) expandItems(items []*syntax.MvItem, r *relation, c *ctx, index 
 		col, _ := find(out.cols, l.name)
 		e := expr{sql: "nullif(" + col.ref() + ", 'null')", typ: Dynamic}
 		if t := types[l.name]; t != Dynamic && t != Unknown {
-			e = fromDynamic(expr{sql: col.ref(), typ: Dynamic}, t)
+			e = fromDynamic(conforming(col.ref(), t), t)
 		}
 		cast = append(cast, assignment{l.name, e})
 	}
 	return b.assign(out, cast)
+}
+
+// conforming is the JSON value at ref unless it is text where numbers or truth
+// values are asked for: applying a type "doesn't include parsing".
+func conforming(ref string, t Type) expr {
+	if t == Bool || isNumber(t) {
+		ref = "CASE WHEN json_type(" + ref + ") <> 'VARCHAR' THEN " + ref + " END"
+	}
+	return expr{sql: ref, typ: Dynamic}
 }
 
 // assignExcept is assign that drops the columns in drop, given as SQL names.
@@ -115,13 +124,16 @@ func elements(e expr, asArray bool) string {
 		}
 		return "[" + toDynamic(e).sql + "]"
 	}
-	pair := "json_object(p.key, p.value)"
+	if e.sql == nullLit(Dynamic).sql {
+		return "[" + e.sql + "]" // DuckDB knows no list among functions of null
+	}
+	pair := `json_object("$p".key::VARCHAR, "$p".value)`
 	if asArray {
-		pair = "json_array(p.key, p.value)"
+		pair = `json_array("$p".key::VARCHAR, "$p".value)`
 	}
 	return once(e, func(v string) string {
 		return "(CASE json_type(" + v + ") WHEN 'ARRAY' THEN json_extract(" + v + ", '$[*]')" +
-			" WHEN 'OBJECT' THEN list_transform(map_entries(from_json(" + v + `, '"MAP(VARCHAR, JSON)"')), lambda p: ` + pair + ")" +
+			" WHEN 'OBJECT' THEN list_transform(map_entries(from_json(" + v + `, '"MAP(VARCHAR, JSON)"')), lambda "$p": ` + pair + ")" +
 			" ELSE [" + v + "] END)"
 	})
 }

@@ -24,6 +24,10 @@ type parsePart struct {
 // parse binds parse and parse-where: the pattern becomes one regular
 // expression, which yields all columns at once.
 func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
+	if len(op.Pattern) == 0 {
+		b.errorf(op, "SEM0014", "parse needs a pattern after with, such as * \"user=\" User:string")
+		return r
+	}
 	kind, _ := hint(op.Hints, "kind")
 	kind = strings.ToLower(kind)
 	flags, _ := hint(op.Hints, "flags")

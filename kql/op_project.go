@@ -80,7 +80,9 @@ func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 	if len(s.list) == 0 {
 		return r
 	}
-	return b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from, s.cols)
+	out := b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from, s.cols)
+	out.loose = nil
+	return out
 }
 
 // projected adds one item of a projection to s.
@@ -147,6 +149,9 @@ func (b *binder) chosen(x syntax.Expr, r *relation) []column {
 		if c, ok := find(r.cols, x.Text); ok {
 			return []column{c}
 		}
+		if c, ok := b.looseColumn(x, r.loose, r.cols); ok {
+			return []column{c}
+		}
 		b.unresolved(x, &ctx{env: newEnv(nil), cols: orEmpty(r.cols)})
 	case *syntax.Paren:
 		return b.chosen(x.X, r)
@@ -190,18 +195,24 @@ func (b *binder) projectAway(op *syntax.ProjectOp, r *relation) *relation {
 
 func (b *binder) projectKeep(op *syntax.ProjectOp, r *relation) *relation {
 	keep := map[string]bool{}
+	var cols []column // in their old order, behind those taken on trust
 	for _, x := range op.Cols {
 		for _, c := range b.chosen(x, r) {
-			keep[c.name] = true
+			if keep[c.name] = true; r.loose != nil {
+				if _, ok := find(r.cols, c.name); !ok {
+					cols = append(cols, c)
+				}
+			}
 		}
 	}
-	var cols []column
 	for _, c := range r.cols {
 		if keep[c.name] {
 			cols = append(cols, c)
 		}
 	}
-	return b.keep(r, cols)
+	out := b.keep(r, cols)
+	out.loose = nil
+	return out
 }
 
 // projectByNames keeps columns in the order given: names, wildcards, and
@@ -281,7 +292,9 @@ func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
 			}
 		}
 		if !found {
-			b.chosen(old, r)
+			for _, c := range b.chosen(old, r) {
+				cols = append(cols, column{name: name, typ: c.typ})
+			}
 		}
 	}
 	out := r.with(r.from, cols)
@@ -289,7 +302,7 @@ func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
 	// that reads like the query is worth a CTE.
 	u := ids{}
 	var list []string
-	for i := range cols {
+	for i := range cols[:len(r.cols)] {
 		old := r.cols[i].ref()
 		cols[i].id = u.add(cols[i].name)
 		if ref := cols[i].ref(); ref != old {

@@ -101,7 +101,7 @@ func (s *scanner) columns(r *relation, c *ctx) bool {
 
 // within is the context of an expression in the state whose columns name gives.
 func (s *scanner) within(env *env, upTo int, name func(j, i int) string) *ctx {
-	return &ctx{env: env, cols: s.r.cols, steps: func(x, col *syntax.Name) (expr, bool) {
+	return &ctx{env: env, cols: s.r.cols, loose: s.r.loose, steps: func(x, col *syntax.Name) (expr, bool) {
 		j, ok := s.steps[x.Text]
 		if !ok {
 			return expr{}, false
@@ -121,7 +121,7 @@ func (s *scanner) within(env *env, upTo int, name func(j, i int) string) *ctx {
 		for _, c := range s.r.cols {
 			names = append(names, c.name)
 		}
-		s.b.report(col.Span(), "SEM0001", didYouMean(col.Text, names), "scan has no column named "+strconv.Quote(col.Text))
+		s.b.report(col.Span(), codeName, didYouMean(col.Text, names), "scan has no column named "+strconv.Quote(col.Text))
 		return unknown(), true
 	}}
 }
@@ -150,7 +150,7 @@ func (s *scanner) bindStep(k int, st *syntax.ScanStep, env *env) bool {
 			}
 		}
 		if at < 0 {
-			s.b.report(a.Names[0].Span(), "SEM0001", "declare it: scan declare ("+a.Names[0].Text+":type) with (…)", "scan has no column named "+strconv.Quote(a.Names[0].Text))
+			s.b.report(a.Names[0].Span(), codeName, "declare it: scan declare ("+a.Names[0].Text+":type) with (…)", "scan has no column named "+strconv.Quote(a.Names[0].Text))
 			return false
 		}
 		values[at] = s.b.castTo(s.b.scalar(a.X, own), s.r.cols[at].typ, a.X).sql

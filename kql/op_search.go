@@ -56,9 +56,13 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		if s.empty {
 			cols = nil // terms need not be looked for; names still must be right
 		}
-		p := b.pred(searchPred(pred, cols, cs), (&ctx{env: env}).row(s.rel))
+		c := (&ctx{env: env}).row(s.rel)
+		if c.loose != nil && c.loose.declared {
+			c.loose = nil // what one table lacks another may have
+		}
+		p := b.pred(searchPred(pred, cols, cs), c)
 		b.seen = seen
-		if missing := b.diags[before:]; len(missing) > 0 && onlyMissing(missing) {
+		if missing := b.diags[before:]; len(missing) > 0 && otherTable(missing) {
 			if first == nil {
 				first = append(first, missing...)
 			}
@@ -72,10 +76,26 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		}
 		out = append(out, s)
 	}
-	if !matched {
+	switch {
+	case matched:
+	case b.opt.Open:
+		b.warnings = append(b.warnings, first...)
+	default:
 		b.diags = append(b.diags, first...)
 	}
 	return b.unite(out, false, with)
+}
+
+// otherTable reports whether d may be no mistake, but about a table that search
+// comes upon: one without the column that is asked for, or with one of that name
+// and another type.
+func otherTable(d syntax.Diagnostics) bool {
+	for _, x := range d {
+		if x.Code != codeName && x.Code != codeFunction && x.Code != codeCompare {
+			return false
+		}
+	}
+	return true
 }
 
 // searchPred rewrites a search condition over the columns of one table: a bare
@@ -251,7 +271,11 @@ func (b *binder) find(op *syntax.FindOp, env *env) *relation {
 // findColumns filters one table and keeps the columns find asks for.
 func (b *binder) findColumns(r *relation, pred syntax.Expr, named []Column, pack bool, env *env) *relation {
 	before := len(b.diags)
-	p := b.pred(searchPred(pred, r.cols, false), (&ctx{env: env}).row(r))
+	c := (&ctx{env: env}).row(r)
+	if c.loose != nil && c.loose.declared {
+		c.loose = nil
+	}
+	p := b.pred(searchPred(pred, r.cols, false), c)
 	if d := b.diags[before:]; len(d) > 0 && onlyMissing(d) {
 		b.diags = b.diags[:before]
 		p = expr{sql: "false", typ: Bool}

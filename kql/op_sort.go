@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -31,6 +32,10 @@ func (b *binder) orderBy(keys []*syntax.Ordered, c *ctx) string {
 			nulls = " NULLS FIRST"
 		case syntax.NullsLast:
 			nulls = " NULLS LAST"
+		}
+		// NaN stands beside null, at its inner side; to DuckDB it is the greatest number.
+		if e.typ == Real && (dir == " DESC") == (nulls == " NULLS LAST") {
+			parts = append(parts, "isnan("+sql+")"+map[string]string{" DESC": " ASC", " ASC": " DESC"}[dir]+nulls)
 		}
 		parts = append(parts, sql+dir+nulls)
 	}
@@ -110,15 +115,22 @@ func (b *binder) distinct(op *syntax.DistinctOp, r *relation, c *ctx) *relation 
 	}
 	out := b.heavy("SELECT DISTINCT "+s.sql()+r.partList()+" FROM "+r.from, s.cols)
 	out.part = r.part
+	if slices.ContainsFunc(op.Cols, isStar) {
+		out.loose = r.loose
+	}
 	return out
 }
 
-func (b *binder) count(r *relation) *relation {
+func (b *binder) count(r *relation, as *syntax.Name) *relation {
 	cols := newColumns(Column{"Count", Long})
+	if as != nil {
+		cols = newColumns(Column{as.Text, Long})
+	}
+	sql := "SELECT count(*) AS " + cols[0].ref()
 	if r.part != nil {
-		out := b.heavy(`SELECT count(*) AS "Count"`+r.partList()+" FROM "+r.from+" GROUP BY "+r.part.ref(), cols)
+		out := b.heavy(sql+r.partList()+" FROM "+r.from+" GROUP BY "+r.part.ref(), cols)
 		out.part = r.part
 		return out
 	}
-	return b.heavy(`SELECT count(*) AS "Count" FROM `+r.from, cols)
+	return b.heavy(sql+" FROM "+r.from, cols)
 }

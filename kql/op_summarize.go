@@ -11,6 +11,10 @@ import (
 // summarize groups the rows. The groups' columns come first, then the
 // aggregates'. Without by there is one group, even over no rows.
 func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relation {
+	if len(op.Aggs) == 0 && !op.HasBy {
+		b.errorf(op, "SEM0013", "summarize needs an aggregate such as count(), or by and what to group by")
+		return r
+	}
 	s := newSelection()
 	group := map[string]bool{}
 	var keys []string
@@ -58,7 +62,19 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 		}
 	}
 	out.part = r.part
+	if r.loose != nil && slices.ContainsFunc(op.Aggs, takesAll) {
+		out.loose = r.loose
+	}
 	return out
+}
+
+// takesAll reports whether x is a call with *, such as arg_max(t, *).
+func takesAll(x syntax.Expr) bool {
+	if n, ok := x.(*syntax.NamedExpr); ok {
+		x = n.X
+	}
+	call, ok := x.(*syntax.Call)
+	return ok && slices.ContainsFunc(call.Args, isStar)
 }
 
 // manyAggregates is from how many columns on a summarize waits to learn which
@@ -104,7 +120,7 @@ func (b *binder) aggregates(s *selection, x syntax.Expr, r *relation, c *ctx, gr
 	for p, ok := inner.(*syntax.Paren); ok; p, ok = inner.(*syntax.Paren) {
 		inner = p.X
 	}
-	agg := &ctx{env: c.env, cols: c.cols, qual: c.qual, src: c.src, aggs: true}
+	agg := &ctx{env: c.env, cols: c.cols, qual: c.qual, src: c.src, loose: c.loose, aggs: true}
 	if call, ok := inner.(*syntax.Call); ok && call.Func != nil {
 		if f, ok := lookupAggregate(call.Func.Text); ok {
 			if _, own := c.env.lookup(call.Func.Text); !own {
@@ -171,7 +187,7 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 			continue
 		}
 		e := b.beforehand(c.src, b.scalar(a, &inner))
-		good = good && e.typ != Unknown
+		good = good && (e.typ != Unknown || b.opt.Open)
 		args = append(args, e)
 		names = append(names, resultName(a))
 	}
@@ -182,6 +198,11 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 	if err != nil {
 		b.report(call.Span(), "SEM0003", "", err.Error())
 		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
+	}
+	if f.columns == nil && anyUnknown(args) {
+		if cols[0].typ, err = f.resultType(args); err != nil {
+			b.report(call.Span(), "SEM0003", "", err.Error())
+		}
 	}
 	return cols
 }

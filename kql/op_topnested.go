@@ -65,7 +65,7 @@ func (b *binder) nestedLevel(s *selection, lv *syntax.TopNestedLevel, i int, r *
 	s.add(name, l.key)
 	aggName, aggX := explicitName(lv.By)
 	as := newSelection()
-	b.aggregates(as, aggX, r, &ctx{env: c.env, cols: c.cols, src: c.src}, nil)
+	b.aggregates(as, aggX, r, &ctx{env: c.env, cols: c.cols, src: c.src, loose: c.loose}, nil)
 	if len(as.list) == 0 {
 		return l, false
 	}

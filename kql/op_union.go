@@ -49,7 +49,12 @@ func (b *binder) union(op *syntax.UnionOp, in *relation, env *env) *relation {
 // expression. With fuzzy, an operand that names what is not there is left out.
 func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []source {
 	if w, ok := x.(*syntax.Wildcard); ok {
-		return b.wildcardTables(w.Pattern, env)
+		list := b.wildcardTables(w.Pattern, env)
+		if len(list) == 0 && b.opt.Open {
+			b.warn(w.Span(), codeName, "", "no table that is declared fits "+w.Pattern+": it is taken for one with any columns")
+			list = []source{{rel: b.anything()}}
+		}
+		return list
 	}
 	before := len(b.diags)
 	r := b.tabular(x, env)
@@ -73,7 +78,7 @@ func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []sour
 // onlyMissing reports whether all of d is about tables and functions that are not there.
 func onlyMissing(d syntax.Diagnostics) bool {
 	for _, x := range d {
-		if x.Code != "SEM0001" && x.Code != "SEM0002" {
+		if x.Code != codeName && x.Code != codeFunction {
 			return false
 		}
 	}
@@ -135,7 +140,13 @@ func (u *unionColumns) see(cols []column) {
 		if k == nil {
 			u.order = append(u.order, c.name)
 		}
-		if len(k) == 1 && k[0] == c.typ && u.count[c.name] == 1 {
+		switch {
+		case c.typ == Unknown && len(k) > 0: // it is what the others are
+			u.count[c.name]++
+			continue
+		case len(k) == 1 && k[0] == Unknown:
+			k = nil
+		case len(k) == 1 && k[0] == c.typ && u.count[c.name] == 1:
 			u.settled[c.name] = true
 		}
 		if !slices.Contains(k, c.typ) && !u.settled[c.name] {
@@ -176,7 +187,7 @@ func (u *unionColumns) layout(inner bool, n int) {
 
 // slot returns which result column c goes to.
 func (u *unionColumns) slot(c column) (int, bool) {
-	if u.settled[c.name] {
+	if u.settled[c.name] || c.typ == Unknown {
 		c.typ = u.types[c.name][0]
 	}
 	i, ok := u.slots[unionKey{c.name, c.typ}]
@@ -204,7 +215,13 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	u.layout(inner, len(list))
 	from := b.emit("", cheap)
 	b.ctes[len(b.ctes)-1].late = func(read identifiers) string { return b.unionSQL(u, arms, read) }
-	return &relation{from: from, cols: u.cols, hidden: u.hidden, cheap: cheap}
+	out := &relation{from: from, cols: u.cols, hidden: u.hidden, cheap: cheap}
+	if b.opt.Open {
+		for _, s := range list {
+			out.loose = looseOf(out, s.rel)
+		}
+	}
+	return out
 }
 
 // wideUnion is from how many cells on, tables times columns, a union is told to

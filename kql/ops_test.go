@@ -100,6 +100,16 @@ func result(t testing.TB, db *sql.DB, cat Catalog, src string) string {
 	if err != nil {
 		t.Fatalf("Compile gave a %T, want syntax.Diagnostics", err)
 	}
+	text := rowsOf(t, db, q, src)
+	for _, more := range q.More {
+		text += "and\n" + rowsOf(t, db, more, src)
+	}
+	return text
+}
+
+// rowsOf runs a compiled query and prints its columns and rows.
+func rowsOf(t testing.TB, db *sql.DB, q *Query, src string) string {
+	t.Helper()
 	var b bytes.Buffer
 	for i, c := range q.Columns {
 		if i > 0 {

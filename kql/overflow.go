@@ -51,6 +51,8 @@ func absBound(e expr) int64 {
 		return max(v, -v, 1)
 	case e.typ == Int:
 		return 1 << 31
+	case e.typ == DateTime && e.bound == 0:
+		return MaxDateTime
 	}
 	return e.bound
 }
@@ -65,6 +67,12 @@ func wrapping(l, r expr, sign string) string {
 		return huge
 	}
 	return "coalesce(TRY(" + l.sql + " " + sign + " " + r.sql + "), " + huge + ")"
+}
+
+// ticksOrNull is l sign r for ticks that may leave the range of 64 bits: null
+// then, for KQL knows no such point or span of time.
+func ticksOrNull(l, r expr, sign string) string {
+	return "TRY_CAST((" + l.sql + ")::HUGEINT " + sign + " (" + r.sql + ")::HUGEINT AS BIGINT)"
 }
 
 // wrapSQL brings a HUGEINT into the range of a long.

@@ -40,9 +40,9 @@ func (b *binder) path(p *syntax.Path, c *ctx) value {
 
 // side binds $left.Name and $right.Name.
 func (b *binder) side(x *syntax.Name, p *syntax.Path, c *ctx) expr {
-	cols, alias := c.left, "l."
+	cols, loose, alias := c.left, c.looseL, "l."
 	if x.Text == "$right" {
-		cols, alias = c.right, "r."
+		cols, loose, alias = c.right, c.looseR, "r."
 	}
 	n, ok := p.Name.(*syntax.Name)
 	if !ok || c.left == nil {
@@ -51,11 +51,14 @@ func (b *binder) side(x *syntax.Name, p *syntax.Path, c *ctx) expr {
 	}
 	col, ok := find(cols, n.Text)
 	if !ok {
+		col, ok = b.looseColumn(n, loose, cols)
+	}
+	if !ok {
 		var names []string
 		for _, k := range cols {
 			names = append(names, k.name)
 		}
-		b.report(n.Span(), "SEM0001", didYouMean(n.Text, names), "the "+x.Text[1:]+" side of the join has no column named "+strconv.Quote(n.Text))
+		b.report(n.Span(), codeName, didYouMean(n.Text, names), "the "+x.Text[1:]+" side of the join has no column named "+strconv.Quote(n.Text))
 		return unknown()
 	}
 	return expr{sql: alias + col.ref(), typ: col.typ}

@@ -23,7 +23,7 @@ func (b *binder) patternCall(v *value, x *syntax.Call, path string) value {
 		}
 		if b.calls >= maxCalls {
 			b.full = true
-			b.errorf(x, "SEM0100", "functions call each other more than %d deep", maxCalls)
+			b.errorf(x, "SEM0101", "functions call each other more than %d deep", maxCalls)
 			return value{}
 		}
 		b.calls++

@@ -38,6 +38,8 @@ type relation struct {
 	// open, when set, is a hidden bag in which names that are no columns are
 	// looked up: what bag_unpack gives when it cannot ask the data.
 	open *openBag
+	// loose, when set, takes names that are no columns: see Options.Open.
+	loose *looseTable
 }
 
 // find returns the column of that name.
@@ -77,7 +79,7 @@ func answerTimestamp(table string, cols []column) {
 // with returns the relation that a row-wise operator makes of r: same hidden
 // column, same cost.
 func (r *relation) with(from string, cols []column) *relation {
-	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open}
+	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
 }
 
 // ids hands out SQL identifiers that differ even without regard to case, since

@@ -50,8 +50,11 @@ type ctx struct {
 	qual        string    // put before column references: "l." or ""
 	src         *relation // the input, for what needs the whole row
 	left, right []column  // $left and $right in join conditions
-	aggs        bool      // aggregates may be called
-	inAgg       bool      // inside an aggregate's arguments: columns may be named
+	// loose, when set, takes names that are no columns, looseL and looseR those
+	// of $left and $right.
+	loose, looseL, looseR *looseTable
+	aggs                  bool // aggregates may be called
+	inAgg                 bool // inside an aggregate's arguments: columns may be named
 	// steps, within scan, answers for step.Column, and over the pattern of
 	// graph-match for node.Property; ok is false where x is neither.
 	steps func(x, col *syntax.Name) (e expr, ok bool)
@@ -59,4 +62,4 @@ type ctx struct {
 }
 
 // row returns the context for expressions over r's rows.
-func (c *ctx) row(r *relation) *ctx { return &ctx{env: c.env, cols: r.cols, src: r} }
+func (c *ctx) row(r *relation) *ctx { return &ctx{env: c.env, cols: r.cols, src: r, loose: r.loose} }

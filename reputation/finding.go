@@ -96,6 +96,10 @@ type Finding struct {
 	FirstSeen time.Time `json:"first_seen,omitzero"`
 	LastSeen  time.Time `json:"last_seen,omitzero"`
 
+	// Asserted says that somebody of the house stands for it: it does not lose weight
+	// with age.
+	Asserted bool `json:"asserted,omitempty"`
+
 	Fetched time.Time     `json:"fetched,omitzero"`   // when the source said so
 	Expires time.Time     `json:"expires,omitzero"`   // until when that is good
 	Until   time.Time     `json:"until,omitzero"`     // when a waiting one may be asked

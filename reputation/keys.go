@@ -99,26 +99,23 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (state.Key, picket.Se
 	return key, picket.Secret(text), nil
 }
 
-// VerifyKey returns the key with this text if it exists, is not revoked and has
-// the scope. Otherwise the error has the code [picket.Denied] and never says
-// more of the text than the part that is not secret.
+// VerifyKey returns the key with this text, or the one that a token of
+// [Service.IssueToken] stands for, if it exists, is not revoked and has the scope.
+// Otherwise the error has the code [picket.Denied] and never says more of the
+// text than the part that is not secret.
 func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope string) (state.Key, error) {
 	raw := text.Reveal()
 	if raw == "" {
 		return state.Key{}, picket.Errorf(picket.Denied, "an API key is needed: send it in the header x-api-key")
 	}
-	if len(raw) != keyTextLen || !strings.HasPrefix(raw, keyPrefix) {
-		return state.Key{}, picket.Errorf(picket.Denied, "not an API key of this server")
+	find := s.keyOfText
+	if strings.HasPrefix(raw, tokenPrefix) {
+		find = s.keyOfToken
 	}
-	known, ok, err := s.key(ctx, raw[:keyIDLen])
+	key, err := find(ctx, raw)
 	if err != nil {
 		return state.Key{}, err
 	}
-	hash := sha256.Sum256([]byte(raw))
-	if subtle.ConstantTimeCompare(hash[:], known.hash[:]) != 1 || !ok {
-		return state.Key{}, picket.Errorf(picket.Denied, "not an API key of this server")
-	}
-	key := known.key
 	if !key.Revoked.IsZero() {
 		return state.Key{}, picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
 	}
@@ -127,6 +124,23 @@ func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope strin
 	}
 	s.noteUse(ctx, key.ID)
 	return key, nil
+}
+
+// keyOfText returns the key with this text; it may be revoked.
+func (s *Service) keyOfText(ctx context.Context, raw string) (state.Key, error) {
+	refused := picket.Errorf(picket.Denied, "not an API key of this server")
+	if len(raw) != keyTextLen || !strings.HasPrefix(raw, keyPrefix) {
+		return state.Key{}, refused
+	}
+	known, ok, err := s.key(ctx, raw[:keyIDLen])
+	if err != nil {
+		return state.Key{}, err
+	}
+	hash := sha256.Sum256([]byte(raw))
+	if subtle.ConstantTimeCompare(hash[:], known.hash[:]) != 1 || !ok {
+		return state.Key{}, refused
+	}
+	return known.key, nil
 }
 
 // key returns a key by id from memory, or from the database when it is not

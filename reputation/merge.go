@@ -25,7 +25,7 @@ const halfLife = 30 * 24 * time.Hour
 // source of middling reliability decides: see [verdictOf]. A country alone never
 // weighs.
 func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time) Profile {
-	p := Profile{IP: ip, Status: "enriched", Labels: []string{}, Sources: findings, At: now}
+	p := Profile{IP: ip, Status: StatusEnriched, Labels: []string{}, Sources: findings, At: now}
 	if v4, kind, ok := address.Embedded(ip); ok {
 		p.EmbeddedIPv4 = fmt.Sprintf("%s (%s)", v4, kind)
 	}
@@ -34,7 +34,7 @@ func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time)
 	for _, f := range findings {
 		p.CostUSD += f.CostUSD
 		if f.State == Waiting || f.State == Failed || f.State == Refused {
-			p.Status = "partial"
+			p.Status = StatusPartial
 		}
 	}
 	if override != nil && (override.Expires.IsZero() || now.Before(override.Expires)) {
@@ -63,7 +63,8 @@ func (p *Profile) override(o *Override) {
 // A vote is what one source's verdict weighs.
 type vote struct {
 	Finding
-	weight float64
+	weight float64 // towards malicious or benign
+	full   float64 // towards being anything bad
 }
 
 // verdictOf weighs the verdicts. Each source votes with its reliability times
@@ -78,20 +79,20 @@ type vote struct {
 func (p *Profile) verdictOf(findings []Finding, now time.Time) {
 	var bad, good []vote
 	for _, f := range findings {
-		w := weights[f.Reliability] * float64(cmp.Or(f.Confidence, 50)) / 100
+		w := weights[f.Reliability] * float64(cmp.Or(f.Confidence, usual(f))) / 100
 		if f.State != Hit && f.State != Clean || w == 0 {
 			continue
 		}
-		if !f.LastSeen.IsZero() && now.After(f.LastSeen) {
+		if !f.LastSeen.IsZero() && now.After(f.LastSeen) && !f.Asserted {
 			w *= math.Exp2(-float64(now.Sub(f.LastSeen)) / float64(halfLife))
 		}
 		switch f.Verdict {
 		case Malicious:
-			bad = append(bad, vote{f, w})
+			bad = append(bad, vote{f, w, w})
 		case Suspicious:
-			bad = append(bad, vote{f, w / 2})
+			bad = append(bad, vote{f, w / 2, w})
 		case Benign:
-			good = append(good, vote{f, w})
+			good = append(good, vote{f, w, w})
 		}
 	}
 	badWeight, goodWeight := together(bad), together(good)
@@ -102,7 +103,11 @@ func (p *Profile) verdictOf(findings []Finding, now time.Time) {
 	case goodWeight >= badWeight && goodWeight >= 0.25:
 		p.Verdict, p.Confidence = Benign, percent(goodWeight*(1-badWeight/2))
 	case badWeight >= 0.25:
-		p.Verdict, p.Confidence = Suspicious, percent(badWeight*(1-goodWeight/2))
+		rest := 1.0
+		for _, v := range bad {
+			rest *= 1 - v.full
+		}
+		p.Verdict, p.Confidence = Suspicious, percent((1-rest)*(1-goodWeight/2))
 	}
 	for _, v := range byWeight(bad) {
 		p.take(v, p.Verdict == Malicious || p.Verdict == Suspicious)
@@ -110,6 +115,14 @@ func (p *Profile) verdictOf(findings []Finding, now time.Time) {
 	for _, v := range byWeight(good) {
 		p.take(v, p.Verdict == Benign)
 	}
+}
+
+// usual is how sure a source is that does not say.
+func usual(f Finding) int {
+	if f.Asserted {
+		return 90
+	}
+	return 50
 }
 
 // take makes a vote a reason or a dissent.

@@ -43,8 +43,9 @@ func (e *Engine) LoadOverrides(ctx context.Context) error {
 		}
 	}
 	e.overrides.mu.Lock()
-	defer e.overrides.mu.Unlock()
 	e.overrides.table = table
+	e.overrides.mu.Unlock()
+	e.Changed()
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -136,18 +135,10 @@ func ParseProvider(file string, text []byte) (*Provider, error) {
 	var p Provider
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		problem := picket.Problem{File: file, Msg: err.Error()}
-		var wrong yaml.Error
-		if errors.As(err, &wrong) {
-			problem.Msg = wrong.GetMessage()
-			if t := wrong.GetToken(); t != nil && t.Position != nil {
-				problem.Line, problem.Column = t.Position.Line, max(t.Position.Column, 1)
-			}
-		}
-		return nil, picket.Problems{problem}
+		return nil, picket.Problems{yamlProblem(file, err)}
 	}
-	c := providerCheck{file: file, text: text}
-	c.check(&p)
+	c := fileCheck{file: file, text: text}
+	p.check(&c)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
@@ -157,73 +148,22 @@ func ParseProvider(file string, text []byte) (*Provider, error) {
 // LoadProviders reads the descriptions in a folder. A file that is no good is
 // told of in the error and left out.
 func LoadProviders(fsys fs.FS, dir string) ([]*Provider, error) {
-	files, err := fs.Glob(fsys, path.Join(dir, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var (
-		out  []*Provider
-		errs []error
-		from = map[string]string{}
-	)
-	for _, f := range files {
-		text, err := fs.ReadFile(fsys, f)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		p, err := ParseProvider(f, text)
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case from[p.Name] != "":
-			errs = append(errs, picket.Problems{{File: f, Line: 1, Column: 1, Msg: fmt.Sprintf("name: %s is the provider of %s already", p.Name, from[p.Name])}})
-		default:
-			from[p.Name] = f
-			out = append(out, p)
-		}
-	}
-	return out, errors.Join(errs...)
+	return loadFiles(fsys, dir, ParseProvider, func(p *Provider) string { return p.Name })
 }
 
-// providerCheck finds what is wrong in a description.
-type providerCheck struct {
-	file     string
-	text     []byte
-	problems picket.Problems
-}
-
-// bad adds a problem at the field of that path.
-func (c *providerCheck) bad(field, format string, args ...any) {
-	p := picket.Problem{File: c.file, Line: 1, Column: 1, Msg: field + ": " + fmt.Sprintf(format, args...)}
-	if at, err := yaml.PathString("$." + field); err == nil {
-		if n, err := at.ReadNode(bytes.NewReader(c.text)); err == nil && n.GetToken() != nil {
-			p.Line, p.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
-		}
-	}
-	c.problems = append(c.problems, p)
-}
-
-func (c *providerCheck) check(p *Provider) {
-	if p.Name == "" || strings.Trim(p.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		c.bad("name", "want letters in lower case, digits and hyphens, not %q", p.Name)
-	}
+func (p *Provider) check(c *fileCheck) {
+	c.name(p.Name)
 	p.Title = cmp.Or(p.Title, p.Name)
-	if len(p.Reliability) != 1 || !strings.Contains("ABCDEF", p.Reliability) {
-		c.bad("reliability", "want a letter from A (completely reliable) to F (cannot be judged), not %q", p.Reliability)
-	}
+	c.reliability(p.Reliability)
 	for _, f := range p.Families {
 		if f != "ipv4" && f != "ipv6" {
 			c.bad("families", "want ipv4 and ipv6, not %q", f)
 		}
 	}
-	if p.Key = cmp.Or(p.Key, "required"); !slices.Contains([]string{"required", "optional", "none"}, p.Key) {
-		c.bad("key", "want required, optional or none, not %q", p.Key)
-	}
+	p.Key = cmp.Or(p.Key, "required")
+	c.oneOf("key", p.Key, "required", "optional", "none")
 	p.Request.Method = cmp.Or(p.Request.Method, "GET")
-	if p.Request.Method != "GET" && p.Request.Method != "POST" {
-		c.bad("request.method", "want GET or POST, not %q", p.Request.Method)
-	}
+	c.oneOf("request.method", p.Request.Method, "GET", "POST")
 	u, err := url.Parse(strings.NewReplacer("{ip}", "192.0.2.1", "{key}", "key").Replace(p.Request.URL))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		c.bad("request.url", "want a URL such as https://api.example.com/v1/{ip}, not %q", p.Request.URL)
@@ -258,4 +198,24 @@ func (p *Provider) Asks(ip netip.Addr) bool {
 		family = "ipv4"
 	}
 	return len(p.Families) == 0 || slices.Contains(p.Families, family)
+}
+
+// Change sets what a user has of a provider other than its description says:
+// where it is asked, what it costs, what it allows. Empty values leave what is.
+func (p *Provider) Change(url string, priceUSD *float64, limits *Limits) error {
+	c := fileCheck{file: p.Name}
+	if url != "" {
+		p.Request.URL = url
+	}
+	if priceUSD != nil {
+		p.PriceUSD = *priceUSD
+	}
+	if limits != nil {
+		p.Limits = *limits
+	}
+	p.check(&c)
+	if len(c.problems) > 0 {
+		return picket.Errorf(picket.Invalid, "%s", c.problems[0].Msg)
+	}
+	return nil
 }

@@ -15,6 +15,9 @@ type SkipOptions struct {
 	Host        []netip.Addr
 	Never       []netip.Prefix // others that must not be asked about
 	ForcePublic []netip.Prefix // public in spite of the registries: for labs and tests
+	// Listed, when not nil, says why an address is not asked about for a list it
+	// is on, or "".
+	Listed func(netip.Addr) string
 }
 
 // A Skipper knows which addresses must never be sent to a reputation service:
@@ -24,6 +27,7 @@ type Skipper struct {
 	own4, own6       ranges // own and never
 	force4, force6   ranges
 	public4, public6 ranges // the registries; "" is public
+	listed           func(netip.Addr) string
 }
 
 // NewSkipper returns a Skipper. Prefixes may be given in IPv4-mapped form;
@@ -51,7 +55,7 @@ func NewSkipper(o SkipOptions) *Skipper {
 	for _, s := range specialV6 {
 		public = append(public, rangeOf{netip.MustParsePrefix(s.prefix), s.reason()})
 	}
-	var s Skipper
+	s := Skipper{listed: o.Listed}
 	s.own4, s.own6 = byFamily(own)
 	s.force4, s.force6 = byFamily(force)
 	s.public4, s.public6 = byFamily(public)
@@ -85,13 +89,22 @@ func byFamily(rows []rangeOf) (v4, v6 ranges) {
 //
 // The order is: own and never-asked ranges, the most specific one first; then
 // the force-public list, which overrules the registries and nothing else; then
-// IANA's registries. A zone is ignored. An address that carries an IPv4 address
+// IANA's registries, then the lists. A zone is ignored. An address that carries an IPv4 address
 // (IPv4-mapped, NAT64, 6to4, Teredo) is refused when that one is.
 func (s *Skipper) Reason(a netip.Addr) string {
 	if !a.IsValid() {
 		return "not an address"
 	}
 	a = a.WithZone("").Unmap()
+	why := s.special(a)
+	if why == "" && s.listed != nil {
+		why = s.listed(a)
+	}
+	return why
+}
+
+// special is Reason without the lists.
+func (s *Skipper) special(a netip.Addr) string {
 	if a.Is4() {
 		return s.reason4(a)
 	}

@@ -23,6 +23,8 @@ type Result struct {
 	// Truncated says, after the rows were read, which limit cut them off, or is "".
 	Truncated string
 
+	more   []*kql.Query // of the further tables
+	caller Caller
 	rows   *stream
 	ctx    context.Context // of the running query: it tells why it ended
 	end    func()
@@ -139,7 +141,19 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 		defer end()
 		return nil, db.runError(ctx, err)
 	}
-	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+	return &Result{Columns: q.Columns, Render: q.Render, more: q.More, caller: c, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+}
+
+// Next runs the query of the next table, where a query yields several (see
+// [kql.Query.More]), as a query of the same caller. Without one it returns nil.
+// The present result must have been read or closed.
+func (r *Result) Next(ctx context.Context) (*Result, error) {
+	if len(r.more) == 0 {
+		return nil, nil
+	}
+	q := *r.more[0]
+	q.More = r.more[1:]
+	return r.db.Run(ctx, r.caller, &q)
 }
 
 // probe runs SQL that kql.Compile asks for and returns its first column.

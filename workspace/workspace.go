@@ -34,6 +34,11 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
+	// ScanSize is how many bytes of files a table may have to be loaded; default
+	// 256 MiB. A larger one is read anew by every query, so that it need not fit
+	// into memory, and so is Parquet, whose columns are read on their own.
+	ScanSize int64
+
 	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
 	// tells how many.
 	SkipBad bool

@@ -75,6 +75,33 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
+// What is not declared is a warning where nothing is run, and an error else.
+func TestCompileOnly(t *testing.T) {
+	schema := filepath.Join(t.TempDir(), "schema.json")
+	if err := os.WriteFile(schema, []byte(`{"Syslog":[["Computer","string"]]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := `{"id":1,"query":"Syslog | where Computr == 'x' | distinct Computer","compile_only":true}` + "\n" +
+		`{"id":2,"query":"Syslog | where Computr == 'x' | distinct Computer"}` + "\n" +
+		`{"id":3,"query":"Syslog | where Computer > 3","compile_only":true}` + "\n" +
+		`{"id":4,"query":"Syslog","compile_only":true}` + "\n"
+	out, errs, code := runPicket(t, in, "kql", "--batch", "--schema", schema)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	lines := strings.Split(out, "\n")
+	for i, want := range []string{
+		`{"id":1,"columns":[{"name":"Computer","type":"string"}],"rows":[],"warnings":["1:16: table Syslog has no column named \"Computr\" (did you mean Computer?)"]}`,
+		`{"id":2,"error":"1:16: there is no column named`,
+		`{"id":3,"error":"1:25: cannot compare string with long`,
+		`{"id":4,"columns":[{"name":"Computer","type":"string"}],"rows":[]}`,
+	} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("line %d: got %s, want %s", i+1, lines[i], want)
+		}
+	}
+}
+
 // A batch names the line it cannot take, without Go's types.
 func TestBatchMistakes(t *testing.T) {
 	out, _, code := runPicket(t, "[1]\n{\"id\":7,\"query\":5}\n{\"id\":8,\"query\":\"print 1\"}\n", "kql", "--batch")

@@ -40,9 +40,7 @@ func (s *session) batch(ctx context.Context) error {
 		} else if req.CompileOnly {
 			answer, err = compile(s.ws, req.Query)
 		} else {
-			var b bytes.Buffer
-			err = s.print(ctx, req.Query, newPrinter(&b, "compact", 0))
-			answer = bytes.TrimRight(b.Bytes(), "\n")
+			answer, err = s.batchAnswer(ctx, req.Query)
 		}
 		if len(req.ID) == 0 {
 			req.ID = json.RawMessage("null")
@@ -69,6 +67,31 @@ func (s *session) batch(ctx context.Context) error {
 	return nil
 }
 
+// batchAnswer is the JSON of a query's table; where it yields several, the
+// others are in the member "more".
+func (s *session) batchAnswer(ctx context.Context, src string) ([]byte, error) {
+	var tables []*bytes.Buffer
+	err := s.print(ctx, src, func() printer {
+		b := &bytes.Buffer{}
+		tables = append(tables, b)
+		return newPrinter(b, "compact", 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := bytes.TrimRight(tables[0].Bytes(), "\n")
+	for i, t := range tables[1:] {
+		answer = bytes.TrimSuffix(bytes.TrimSuffix(answer, []byte("}")), []byte("]"))
+		if i == 0 {
+			answer = append(answer, `],"more":[`...)
+		} else {
+			answer = append(answer, ',')
+		}
+		answer = append(append(answer, bytes.TrimRight(t.Bytes(), "\n")...), "]}"...)
+	}
+	return answer, nil
+}
+
 // jsonError leaves Go's types out of an error of encoding/json.
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
@@ -78,12 +101,15 @@ func jsonError(err error) error {
 	return err
 }
 
-// compile answers with the columns a query would have. Nothing is run, so what
-// the service would add is taken for empty: its functions and external data.
+// compile answers with the columns a query would have, which checks content
+// against a schema. Nothing is run, so what the service would add is taken for
+// empty: its functions and external data. What the schema does not declare is in
+// "warnings".
 func compile(ws *workspace.DB, src string) ([]byte, error) {
 	q, err := kql.Compile(src, ws, kql.Options{
 		Now: kql.TicksOf(time.Now()), Functions: kql.ServiceFunctions{},
 		External: func(kql.ExternalData) (string, error) { return "", nil },
+		Open:     true,
 	})
 	if err != nil {
 		return nil, pointed(err, src)
@@ -93,7 +119,22 @@ func compile(ws *workspace.DB, src string) ([]byte, error) {
 		cols[i] = column{c.Name, c.Type.String()}
 	}
 	head, err := json.Marshal(cols)
-	return append(append([]byte(`{"columns":`), head...), `,"rows":[]}`...), err
+	if err != nil {
+		return nil, err
+	}
+	answer := append(append([]byte(`{"columns":`), head...), `,"rows":[]`...)
+	if len(q.Warnings) > 0 {
+		warnings := make([]string, len(q.Warnings))
+		for i, w := range q.Warnings {
+			warnings[i] = w.Line(src)
+		}
+		list, err := json.Marshal(warnings)
+		if err != nil {
+			return nil, err
+		}
+		answer = append(append(answer, `,"warnings":`...), list...)
+	}
+	return append(answer, '}'), nil
 }
 
 // emptyTables makes the tables that a schema file describes.

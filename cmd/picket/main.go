@@ -18,16 +18,22 @@ const usage = `Picket answers, for every IP address in your logs: who is this, a
 Usage:
   picket demo   [--log FILE] [--once] [--format table|json]
                                     run the whole job here and now, in a temporary folder
-  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--syslog ADDR] [--log FILE]
+  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--listen-tls ADDR]
+                [--syslog ADDR] [--log FILE]
                                     run as a service
   picket query  [--data DIR] [--format FORMAT] [--limit ROWS] 'KQL'
                                     ask a running server
   picket kql    ['KQL'] [FILE]...   run KQL over files (CSV, JSON, Parquet, logs), without a server;
                                     picket kql --help tells more
+  picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
+  picket lookup IP…                 what is known of an address, on one screen
+  picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
   picket incident list              [--data DIR] [--format table|json]
+  picket ca     --data DIR [--export]
+                                    what clients need to trust the server's certificate
   picket version
 
 Commands that talk to a server find it through --data DIR, or through the
@@ -101,10 +107,18 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return query(ctx, rest, io)
 	case "kql":
 		return kqlCommand(ctx, rest, io)
+	case "enrich":
+		return enrich(ctx, rest, io)
+	case "lookup":
+		return lookup(ctx, rest, io)
+	case "data":
+		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
 	case "reputation":
 		return reputationCommand(ctx, rest, io)
+	case "ca":
+		return ca(ctx, rest, io)
 	case "incident":
 		return incidentCommand(ctx, rest, io)
 	case "version", "--version":

@@ -95,6 +95,17 @@ func (d Diagnostic) Render(src string) string {
 	return b.String()
 }
 
+// Line returns the diagnostic as one line without its end: line:col: message
+// (hint).
+func (d Diagnostic) Line(src string) string {
+	line, col := LineCol(src, d.Span.Start)
+	s := fmt.Sprintf("%d:%d: %s", line, col, d.Msg)
+	if d.Hint != "" {
+		s += " (" + d.Hint + ")"
+	}
+	return s
+}
+
 // window cuts a line, given as what stands before, in and after a span, to
 // lineWidth characters.
 func window(before, under, after []rune) (_, _, _ []rune) {

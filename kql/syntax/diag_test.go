@@ -61,9 +61,9 @@ func TestRender(t *testing.T) {
 }
 
 func TestDiagnosticsError(t *testing.T) {
-	_, ds := Parse("T | where a = 1 | wher b")
+	_, ds := Parse("T | where a == = | wher b")
 	var err error = ds.Err()
-	want := "SYN0002: expected an operator such as '==', or '|', found '=' ('==' compares; '=' only gives a name)\n" +
+	want := "SYN0002: expected an expression, found '=' ('==' compares; there is no '===')\n" +
 		"SYN0003: 'wher' is not a query operator (did you mean 'where'?)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

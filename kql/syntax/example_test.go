@@ -7,17 +7,17 @@ import (
 )
 
 func ExampleParse() {
-	const query = "Syslog | where Facility = 'auth' | tkae 5"
+	const query = "Syslog | where Facility === 'auth' | tkae 5"
 	_, problems := syntax.Parse(query)
 	fmt.Print(problems.Render(query))
 	// Output:
-	// 1:25: expected an operator such as '==', or '|', found '='
-	//   Syslog | where Facility = 'auth' | tkae 5
-	//                           ^
-	//   hint: '==' compares; '=' only gives a name
-	// 1:36: 'tkae' is not a query operator
-	//   Syslog | where Facility = 'auth' | tkae 5
-	//                                      ^^^^
+	// 1:27: expected an expression, found '='
+	//   Syslog | where Facility === 'auth' | tkae 5
+	//                             ^
+	//   hint: '==' compares; there is no '==='
+	// 1:38: 'tkae' is not a query operator
+	//   Syslog | where Facility === 'auth' | tkae 5
+	//                                        ^^^^
 	//   hint: did you mean 'take'?
 }
 

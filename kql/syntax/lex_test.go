@@ -166,5 +166,5 @@ func TestQuoteName(t *testing.T) {
 	f("a*", "['a*']")
 	f("Größe\n", `['Größe\n']`)
 	f("kind", "kind")
-	f("title", "title")
+	f("title", "['title']")
 }

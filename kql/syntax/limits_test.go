@@ -18,7 +18,7 @@ func TestLimits(t *testing.T) {
 		{"unclosed parentheses", "T | where " + rep("(", 100_000), "nested too deeply"},
 		{"brackets", "T | where " + rep("a[", 100_000), "nested too deeply"},
 		{"calls", "T | where " + rep("f(", 100_000), "nested too deeply"},
-		{"signs", "print " + rep("-", 100_000) + "1", "nested too deeply"},
+		{"signs", "print " + rep("-", 100_000) + "1", "expected an expression"},
 		{"JSON", "print dynamic(" + rep("[", 100_000), "nested too deeply"},
 		{"objects", "print dynamic(" + rep(`{"a":`, 100_000), "nested too deeply"},
 		{"in lists", "print " + rep("a in (", 100_000), "nested too deeply"},
@@ -33,10 +33,10 @@ func TestLimits(t *testing.T) {
 		{"partitions", "T" + rep(" | partition by a { T ", 50_000), "nested too deeply"},
 		{"partitions at once", "T | " + rep("partition by a (", 100_000), "nested too deeply"},
 		{"mixed closers", rep("(]", 1_000_000), "expected"},
-		{"mixed brackets", "T | where " + rep("([{", 300_000) + rep(")", 500_000), "expected an expression"},
+		{"mixed brackets", "T | where " + rep("([{", 300_000) + rep(")", 500_000), "expected ']'"},
 		{"commas", "T | project " + rep(",", 100_000), "expected"},
 		{"pipes", rep("|", 99_999), "||"},
-		{"semicolons", rep(";", 100_000), ""},
+		{"semicolons", rep(";", 100_000), "expected a statement"},
 		{"quotes", rep("\"\n", 100_000), "not closed"},
 		{"bangs", rep("!a ", 100_000), "not an operator"},
 		{"unknown operators", rep("| foo ", 50_000), "expected a table"},
@@ -79,6 +79,9 @@ func TestLimits(t *testing.T) {
 			nodes := 0
 			Walk(q, func(Node) bool { nodes++; return true })
 			_ = Print(q)
+			if _, err := Format(c.src); (err == nil) != (len(ds) == 0) {
+				t.Errorf("Format gave %v", err)
+			}
 		})
 	}
 }

@@ -70,8 +70,7 @@ type parser struct {
 	height  int // of the expression just parsed
 	tallest int // of all expressions since it was last set to 0
 
-	colon bool // ':' is an operator: inside search and find
-	wild  bool // a*.b* may be a name: where tables are listed
+	wild bool // a*.b* may be a name: where tables are listed
 
 	ask         *Expected        // what could stand at the end of the text is noted here; nil for plain parsing
 	unclosedFns map[*Lambda]bool // the functions whose braces do not end; nil for plain parsing
@@ -117,8 +116,12 @@ func (p *parser) next() {
 	}
 }
 
-// from returns the place from start to the end of the last token taken.
+// from returns the place from start to the end of the last token taken. An empty
+// node that stands behind that token lies within those around it.
 func (p *parser) from(start int) pos {
+	if start > p.last {
+		p.reach = start
+	}
 	return pos{Span{start, max(start, p.last, p.reach)}}
 }
 
@@ -193,13 +196,20 @@ func (p *parser) closeAfter(i int, or string) {
 	}
 }
 
-// unclosed fails because bracket i is not closed by the current token.
+// unclosed fails because bracket i is not closed by the current token. The place
+// is where the other one is missing; the message tells where the bracket stands.
 func (p *parser) unclosed(i int, want Kind, or string) {
+	if p.is(PIPE) && int(p.toks[i].mate) > p.pos {
+		p.fail(p.span(), CodeExpected, argHint, "expected '"+want.String()+"'"+or+", found '|'")
+	}
 	switch p.kind() {
 	case EOF, SEMI, PIPE:
-		t := p.toks[i]
-		p.fail(Span{int(t.start), int(t.end)}, CodeBracket, "",
-			fmt.Sprintf("'%s' is not closed: expected '%s' before %s", p.text(i), want, p.found()))
+		s := p.span()
+		if p.is(EOF) {
+			s = Span{p.last, p.last}
+		}
+		line, col := LineCol(p.src, int(p.toks[i].start))
+		p.fail(s, CodeBracket, "", fmt.Sprintf("expected '%s' before %s: the '%s' at %d:%d is not closed", want, p.found(), p.text(i), line, col))
 	default:
 		p.expected("'" + want.String() + "'" + or)
 	}

@@ -59,10 +59,6 @@ func (p *parser) binaryOp() (Kind, int) {
 			return k, 2
 		}
 		return k, 1
-	case COLON:
-		if !p.colon {
-			return k, 0
-		}
 	}
 	if precedence(k) == 0 {
 		return k, 0
@@ -133,11 +129,9 @@ func (p *parser) list(op Kind) []Expr {
 	o := p.openBracket(LPAREN, "'(' and a list after '"+op.String()+"'")
 	var list []Expr
 	inner := p.inner(func() {
-		for !p.failed {
-			list = append(list, p.tabular())
-			if !p.accept(COMMA) {
-				break
-			}
+		list = []Expr{p.tabular()}
+		if p.accept(COMMA) {
+			list = append(list, p.exprs((*parser).expr)...)
 		}
 	})
 	p.closeList(o)
@@ -150,10 +144,10 @@ func (p *parser) list(op Kind) []Expr {
 func (p *parser) inner(f func()) int {
 	old := p.tallest
 	p.tallest = 0
-	colon, wild := p.colon, p.wild
+	wild := p.wild
 	p.wild = false
 	f()
-	p.colon, p.wild = colon, wild
+	p.wild = wild
 	h := p.tallest + 1
 	p.tallest = old
 	return h
@@ -164,13 +158,9 @@ func (p *parser) unary() Expr {
 	if !p.is(SUB) && !p.is(ADD) {
 		return p.postfix()
 	}
-	if !p.enter() {
-		return p.bad()
-	}
-	defer p.leave()
 	start, op := p.start(), p.kind()
 	p.next()
-	x := p.unary()
+	x := p.postfix()
 	p.height++
 	return &Unary{p.from(start), op, x}
 }
@@ -229,6 +219,7 @@ func (p *parser) member() Expr {
 		return p.bad()
 	}
 	height := p.height
+	p.bareName(false)
 	name := p.name("")
 	if p.is(LPAREN) {
 		c := p.call(name)
@@ -263,6 +254,7 @@ func (p *parser) aggregate() Expr {
 // are none.
 func (p *parser) assignNames() []*Name {
 	if n := p.nameLen(p.pos); n > 0 && p.kindAt(n) == ASSIGN {
+		p.bareName(true)
 		name := p.name("")
 		p.next()
 		return []*Name{name}

@@ -155,15 +155,11 @@ func (p *parser) hintLen(names []string) int {
 	return 0
 }
 
-// where reads a predicate. To Microsoft's parser it may have a name, so that
-// "where x = true" is the predicate true, named x, and real queries hold it.
-// Before any other value the name is still told as the slip for == that it is.
+// where reads a predicate. As to Microsoft's parser, it may have a name, which
+// means nothing: "where x = true" is the predicate true, and real queries hold
+// it. That x = 5 is a slip for == can only be told by who knows types.
 func (p *parser) where(start int) Op {
-	read := (*parser).expr
-	if n := p.nameLen(p.pos); n > 0 && p.kindAt(n) == ASSIGN && (p.wordAt(p.pos+n+1, "true") || p.wordAt(p.pos+n+1, "false")) {
-		read = (*parser).named
-	}
-	x := read(p)
+	x := p.named()
 	return &WhereOp{p.from(start), x}
 }
 
@@ -314,10 +310,7 @@ func (p *parser) distinct(start int) Op {
 
 func (p *parser) summarize(start int) Op {
 	o := &SummarizeOp{Hints: p.hints()}
-	if p.noOperands() {
-		p.expected("an aggregate such as count(), or 'by'")
-	}
-	if !p.byAhead() {
+	if !p.byAhead() && !p.noOperands() {
 		o.Aggs = p.exprs((*parser).aggregate)
 	}
 	if o.HasBy = p.acceptWord("by"); o.HasBy {
@@ -358,6 +351,7 @@ func (p *parser) joinOf(start int, lookup bool) Op {
 	case !lookup && p.acceptWord("where"):
 		o.Where = true
 		o.On = []Expr{p.expr()}
+	case !lookup && (p.atEnd() || p.missingPipe() || p.startsLine() && p.is(IDENT)): // the binder tells
 	default:
 		p.expected("'on' and the columns to join by, such as on a or on $left.a == $right.b")
 	}

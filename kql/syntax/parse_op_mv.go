@@ -52,7 +52,7 @@ func (p *parser) mvItem() *MvItem {
 	if p.acceptWord("to") {
 		p.expectWord("typeof", "after 'to'")
 		o := p.openBracket(LPAREN, "'(' and a type")
-		m.Type = p.typeName()
+		m.Type = p.name("a type")
 		p.closeBracket(o)
 	}
 	m.pos = p.from(start)
@@ -69,7 +69,7 @@ func (p *parser) parseOf(start int, whereOnly bool) Op {
 	for !p.failed && !p.atEnd() {
 		o.Pattern = append(o.Pattern, p.patternPart())
 	}
-	if len(o.Pattern) == 0 {
+	if len(o.Pattern) == 0 && !p.atEnd() {
 		p.expected("a pattern such as * \"user=\" User:string after 'with'")
 	}
 	o.pos = p.from(start)

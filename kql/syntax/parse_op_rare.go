@@ -49,16 +49,9 @@ func (p *parser) search(start int) Op {
 		p.next()
 		o.Tables = p.tableList()
 	}
-	o.Pred = p.predicate()
+	o.Pred = p.expr()
 	o.pos = p.from(start)
 	return o
-}
-
-// predicate reads a predicate in which Column:"text" means has.
-func (p *parser) predicate() Expr {
-	defer func(old bool) { p.colon = old }(p.colon)
-	p.colon = true
-	return p.expr()
 }
 
 // tableList reads (T, U*, …).
@@ -82,7 +75,7 @@ func (p *parser) find(start int) Op {
 	if !p.acceptWord("where") && hasIn {
 		p.expected("'where' and a predicate")
 	}
-	o.Pred = p.predicate()
+	o.Pred = p.expr()
 	if p.is(IDENT) {
 		switch name, n := p.opName(); name {
 		case "project":

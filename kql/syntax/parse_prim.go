@@ -39,8 +39,11 @@ func (p *parser) nameLen(i int) int {
 
 // name reads a name or fails because what was expected.
 func (p *parser) name(what string) *Name {
-	if e := p.wants(); e != nil && what == aColumn {
-		e.Column = true
+	if what == aColumn {
+		if e := p.wants(); e != nil {
+			e.Column = true
+		}
+		p.bareName(false)
 	}
 	n := p.nameLen(p.pos)
 	if p.failed || n == 0 {
@@ -80,6 +83,7 @@ func (p *parser) primary() Expr {
 		if n := p.nameLen(p.pos); n > 0 {
 			return p.nameOrCall()
 		}
+		return p.badBracket()
 	case LBRACE:
 		if p.kindAt(1) == IDENT && p.kindAt(2) == RBRACE {
 			return p.placeholder()
@@ -94,7 +98,7 @@ func (p *parser) primary() Expr {
 		if x := p.keyword(); x != nil {
 			return x
 		}
-		if w := p.text(p.pos); !p.reserved(w) {
+		if w := p.text(p.pos); !p.notOperand(w) {
 			return p.nameOrCall()
 		}
 	}
@@ -102,8 +106,8 @@ func (p *parser) primary() Expr {
 	return p.bad()
 }
 
-// reserved holds for words that cannot begin an operand.
-func (p *parser) reserved(w string) bool {
+// notOperand holds for words that cannot begin an operand.
+func (p *parser) notOperand(w string) bool {
 	switch w {
 	case "by", "of":
 		return true
@@ -158,6 +162,24 @@ func (p *parser) keyword() Expr {
 	return nil
 }
 
+// badBracket fails because of a square bracket that holds no name in quotes.
+func (p *parser) badBracket() Expr {
+	hint := "a name in brackets is written ['a b']; for a list use dynamic([…]) or pack_array(…)"
+	n := 1
+	for p.kindAt(n) == STRING {
+		n++
+	}
+	if n == 1 && p.kindAt(1) != ILLEGAL && p.kindAt(2) != RBRACKET && p.kindAt(1) != RBRACKET {
+		n = 2
+	}
+	p.skipTo(p.pos + n)
+	if !p.is(ILLEGAL) {
+		p.fail(p.span(), CodeExpected, hint, "expected ']' after the name in brackets, found "+p.found())
+	}
+	p.expected("a name in brackets")
+	return p.bad()
+}
+
 func (p *parser) paren() Expr {
 	start := p.start()
 	o := p.openBracket(LPAREN, "'('")
@@ -180,6 +202,9 @@ func (p *parser) placeholder() Expr {
 }
 
 func (p *parser) nameOrCall() Expr {
+	if w := p.text(p.pos); p.kindAt(1) != LPAREN || w != "toscalar" && w != "totable" && w != "materialize" {
+		p.bareName(false)
+	}
 	name := p.name("a name")
 	if p.is(LPAREN) {
 		return p.call(name)
@@ -194,8 +219,11 @@ func (p *parser) call(name *Name) Expr {
 	defer func(old string) { p.callee = old }(p.callee)
 	p.callee = name.Text
 	p.height = p.inner(func() {
-		p.colon = false
-		if !p.is(RPAREN) {
+		switch {
+		case p.is(RPAREN):
+		case name.Text == "toscalar" || name.Text == "totable" || name.Text == "materialize":
+			c.Args = []Expr{p.tabular()}
+		default:
 			c.Args = p.exprs((*parser).arg)
 		}
 	})
@@ -204,7 +232,9 @@ func (p *parser) call(name *Name) Expr {
 	return c
 }
 
-// arg reads an argument: [Name =] X, where X may be a pipeline, or *.
+const argHint = "a query among arguments stands in parentheses of its own: f((T | take 5))"
+
+// arg reads an argument: [Name =] X, or *.
 func (p *parser) arg() Expr {
 	if p.failed {
 		return p.bad()
@@ -214,12 +244,13 @@ func (p *parser) arg() Expr {
 		p.next()
 		return &Wildcard{p.from(start), "*"}
 	}
-	names := p.assignNames()
-	if names == nil {
-		return p.tabular()
+	if e := p.wants(); e != nil {
+		e.Table = true
 	}
-	x := p.tabular()
-	return &NamedExpr{p.from(start), names, x}
+	if p.sourceAhead() && p.kindAt(1) != EOF {
+		p.fail(p.span(), CodeExpected, argHint, "expected an argument, found '"+p.text(p.pos)+"'")
+	}
+	return p.named()
 }
 
 // typeOf reads typeof(type) and typeof(*, a:type); it is a call whose

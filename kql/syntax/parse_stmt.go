@@ -18,7 +18,11 @@ func (p *parser) query() *Query {
 func (p *parser) stmts(level int) []Stmt {
 	var list []Stmt
 	for {
-		for p.accept(SEMI) {
+		for p.is(SEMI) {
+			if level == 0 || p.toks[p.open[level-1]].mate >= 0 {
+				p.report(p.span(), CodeExpected, "remove the semicolon", "expected a statement, found ';'")
+			}
+			p.next()
 		}
 		if p.is(EOF) || level > 0 && p.is(RBRACE) {
 			p.wantStmt()
@@ -30,7 +34,8 @@ func (p *parser) stmts(level int) []Stmt {
 			p.sync(level, true)
 		}
 		switch {
-		case p.is(SEMI) || p.is(EOF) || level > 0 && p.is(RBRACE):
+		case p.accept(SEMI):
+		case p.is(EOF) || level > 0 && p.is(RBRACE):
 		case p.startsLine() && p.pos > begin && p.is(IDENT):
 			p.report(Span{p.last, p.last}, CodeExpected, "statements are separated by semicolons",
 				"expected ';' at the end of the statement, found "+p.found())
@@ -87,6 +92,7 @@ func (p *parser) let(start int) Stmt {
 	p.next()
 	p.first = p.pos
 	s := &LetStmt{}
+	p.bareName(false)
 	s.Name = p.name("a name after 'let'")
 	p.expect(ASSIGN, "'=' after the name")
 	if p.failed {
@@ -253,6 +259,7 @@ func (p *parser) params() []*Param {
 
 func (p *parser) param() *Param {
 	start := p.start()
+	p.bareName(true)
 	m := &Param{Name: p.name("the name of a parameter")}
 	p.expect(COLON, "':' and the type of the parameter")
 	if p.is(LPAREN) {
@@ -276,6 +283,7 @@ func (p *parser) schema() (cols []*TypedName, any bool) {
 			any = true
 		} else {
 			start := p.start()
+			p.bareName(true)
 			c := &TypedName{Name: p.name("the name of a column")}
 			p.expect(COLON, "':' and the type of the column")
 			c.Type = p.typeName()
@@ -290,7 +298,7 @@ func (p *parser) schema() (cols []*TypedName, any bool) {
 	return cols, any
 }
 
-// typeName reads the name of a type; which types exist is the binder's matter.
+// typeName reads the name of a type.
 func (p *parser) typeName() *Name {
 	if e := p.wants(); e != nil {
 		e.Type = true
@@ -299,7 +307,15 @@ func (p *parser) typeName() *Name {
 		p.expected("a type such as string, long or datetime")
 		return &Name{pos: p.here()}
 	}
-	n := &Name{pos: pos{p.span()}, Text: p.text(p.pos)}
+	w := p.text(p.pos)
+	n := &Name{pos: pos{p.span()}, Text: w}
+	if !isType(w) {
+		hint := "there are bool, int, long, real, decimal, string, datetime, timespan, dynamic and guid"
+		if best := nearest(strings.ToLower(w), typeNames[:]); best != "" {
+			hint = "did you mean '" + best + "'?"
+		}
+		p.report(p.span(), CodeExpected, hint, "'"+clip(w, 40)+"' is not a type")
+	}
 	p.next()
 	return n
 }

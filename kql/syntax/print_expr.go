@@ -52,7 +52,7 @@ func (p *printer) expr(x Expr) {
 		p.json(x)
 	case *Unary:
 		p.put(x.Op.String())
-		p.operand(x.X, precUnary)
+		p.operand(x.X, precPostfix)
 	case *Binary:
 		p.binary(x)
 	case *In:

@@ -172,14 +172,13 @@ func isPlainName(name string) bool {
 // may stand.
 func isReserved(w string) bool {
 	switch w {
-	case "and", "or", "by", "of", "true", "false", "True", "False", "TRUE", "FALSE",
-		"dynamic", "datatable", "externaldata", "external_data", "typeof":
+	case "true", "false", "True", "False", "TRUE", "FALSE", "typeof":
 		return true
 	}
 	if _, ok := typedLiteral(w); ok {
 		return true
 	}
-	return wordOp(w) != ILLEGAL || isOperator(w)
+	return reserved(w) || wordOp(w) != ILLEGAL || isOperator(w)
 }
 
 // clip shortens s to at most n characters.

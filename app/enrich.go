@@ -1,0 +1,147 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"picket"
+	"picket/ingest"
+	"picket/reputation"
+	"picket/state"
+)
+
+// The folders of a data folder that hold the user's own descriptions of providers
+// and data sets, and the files that were fetched.
+const (
+	providersDir = "providers"
+	datasetsDir  = "datasets"
+	fetchedDir   = "sources"
+)
+
+// ProviderConfig is what is set of a provider: its key, and what differs from
+// its description.
+type ProviderConfig struct {
+	APIKey     picket.Secret `yaml:"api_key"`
+	APIKeyFile string        `yaml:"api_key_file"`
+	Off        bool          `yaml:"off"` // it is not asked
+
+	URL      string             `yaml:"url"` // of the request
+	PriceUSD *float64           `yaml:"price_usd"`
+	Limits   *reputation.Limits `yaml:"limits"`
+}
+
+// Sources are where answers come from: an engine, and the data sets it reads.
+type Sources struct {
+	Engine  *reputation.Engine
+	Library *reputation.Library
+	Sets    []*reputation.Dataset
+	Skip    *reputation.Skipper
+}
+
+// OpenSources builds the engine from the configuration and the data folder. Its
+// books are kept in db. What is wrong with a description or a data set is logged,
+// and leaves that one out.
+func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
+	report := func(kind string, err error) {
+		if err != nil {
+			log.Error(kind+" not loaded", "err", err)
+		}
+	}
+	library, sets, err := OpenLibrary(cfg.Data)
+	report("data set", err)
+	providers, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
+	report("provider", err)
+
+	s := &Sources{Sets: sets, Library: library}
+
+	keys := map[string]picket.Secret{}
+	for name, c := range cfg.Providers {
+		i := slices.IndexFunc(providers, func(p *reputation.Provider) bool { return p.Name == name })
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("configuration: providers.%s: there is no provider of that name", name)
+		case c.Off:
+			providers = slices.Delete(providers, i, i+1)
+			continue
+		}
+		keys[name] = c.APIKey
+		if err := providers[i].Change(c.URL, c.PriceUSD, c.Limits); err != nil {
+			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
+		}
+	}
+	var resolver *net.Resolver
+	if cfg.NoProviders {
+		providers = nil
+	} else if cfg.ReverseDNS {
+		resolver = net.DefaultResolver
+	}
+	own, err := ingest.Addresses()
+	if err != nil {
+		log.Warn("this host's own addresses are unknown", "err", err)
+	}
+	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip})
+	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
+	})
+	s.Library.Changed = s.Engine.Changed
+	return s, nil
+}
+
+// OpenLibrary returns the data sets of a data folder, those that are shipped and
+// the user's own. Those that cannot be read are named in the error; the others are
+// there.
+func OpenLibrary(data string) (*reputation.Library, []*reputation.Dataset, error) {
+	sets, err := described(data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
+	library := reputation.NewLibrary(filepath.Join(data, fetchedDir), sets, nil, nil)
+	return library, sets, errors.Join(err, library.Load())
+}
+
+// described loads the shipped descriptions of a kind and the user's own, which win.
+func described[T any](data, dir string, load func(fs.FS, string) ([]T, error), name func(T) string) ([]T, error) {
+	out, err := load(reputation.Shipped, dir)
+	if _, statErr := os.Stat(filepath.Join(data, dir)); data == "" || statErr != nil {
+		return out, err
+	}
+	own, ownErr := load(os.DirFS(data), dir)
+	for _, v := range own {
+		out = slices.DeleteFunc(out, func(other T) bool { return name(other) == name(v) })
+	}
+	return append(out, own...), errors.Join(err, ownErr)
+}
+
+// providerKeys reads the keys that stand in files of their own.
+func (r configReader) providerKeys(c *Config) error {
+	for name, p := range c.Providers {
+		if p.APIKeyFile == "" {
+			continue
+		}
+		field := "providers." + name + ".api_key_file"
+		if p.APIKey != "" {
+			return r.problem(field, "api_key is set, too; want one of them")
+		}
+		f := p.APIKeyFile
+		if !filepath.IsAbs(f) {
+			f = filepath.Join(filepath.Dir(r.file), f)
+		}
+		key, err := os.ReadFile(f)
+		if err != nil {
+			return r.problem(field, "%v", err)
+		}
+		if p.APIKey = picket.Secret(strings.TrimSpace(string(key))); p.APIKey == "" {
+			return r.problem(field, "%s is empty; want a file that holds the key", f)
+		}
+		c.Providers[name] = p
+	}
+	return nil
+}
+
+// watchEvery is how often data sets are looked at for changes.
+const watchEvery = 30 * time.Second
