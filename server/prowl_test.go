@@ -37,6 +37,7 @@ type prowlTest struct {
 	testing.TB
 	service *reputation.Service
 	engine  *reputation.Engine
+	db      *state.DB
 	url     string
 	log     *bytes.Buffer
 	key     picket.Secret
@@ -56,7 +57,7 @@ func newProwlTest(t testing.TB, path string, now func() time.Time) *prowlTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &prowlTest{TB: t, log: new(bytes.Buffer)}
+	p := &prowlTest{TB: t, db: db, log: new(bytes.Buffer)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.service = reputation.New(db, reputation.Options{Now: now, Logger: log})
 	p.engine = storeEngine(db, log)
