@@ -28,6 +28,7 @@ type Options struct {
 	Incidents  *incident.Desk
 	Reputation *reputation.Service
 	Library    *library.Library
+	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
 
 	// Admin is the token of the local administrator; it may do everything.
@@ -75,6 +76,9 @@ func New(o Options) http.Handler {
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
+	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
+	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
+	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
 	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.managedIdentity(w, r); err != nil {
