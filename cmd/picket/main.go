@@ -27,6 +27,8 @@ Usage:
                                     picket kql --help tells more
   picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
   picket lookup IP…                 what is known of an address, on one screen
+  picket usage  [--since DAY] [--by provider|playbook|incident]
+                                    what asking providers has cost, and what was saved
   picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
@@ -111,6 +113,8 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return enrich(ctx, rest, io)
 	case "lookup":
 		return lookup(ctx, rest, io)
+	case "usage":
+		return usageCommand(ctx, rest, io)
 	case "data":
 		return dataCommand(ctx, rest, io)
 	case "key":
