@@ -20,6 +20,7 @@ import (
 	"picket/analytics"
 	"picket/incident"
 	"picket/ingest"
+	"picket/library"
 	"picket/playbook"
 	"picket/reputation"
 	"picket/state"
@@ -49,6 +50,7 @@ type App struct {
 	Reputation *reputation.Service
 	Incidents  *incident.Desk
 	Rules      *analytics.Scheduler
+	Library    *library.Library
 	Playbooks  *playbook.Runner
 
 	cfg     Config
@@ -189,7 +191,10 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wirePlaybooks(ctx, sources.Skip); err != nil {
 		return err
 	}
-	if err := a.loadContent(); err != nil {
+	if err := a.wireLibrary(ctx); err != nil {
+		return err
+	}
+	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
 	if err := a.wireServer(); err != nil {
@@ -204,7 +209,7 @@ func (a *App) wire(ctx context.Context) error {
 }
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
-func (a *App) loadContent() error {
+func (a *App) loadContent(ctx context.Context) error {
 	dir := os.DirFS(a.cfg.Data)
 	playbooks, err := playbook.LoadDir(dir, "playbooks")
 	a.report("playbook", err)
@@ -215,7 +220,7 @@ func (a *App) loadContent() error {
 		a.remark("automation rule", r.Warnings)
 	}
 	a.Incidents.SetRules(automation)
-	rules, err := analytics.LoadDir(dir, "rules", analytics.Compiles(a.Workspace))
+	rules, err := analytics.LoadDir(dir, "rules", a.compiles(ctx))
 	a.report("analytics rule", err)
 	for _, r := range rules {
 		a.remark("analytics rule", r.Warnings)

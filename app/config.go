@@ -56,6 +56,12 @@ type Config struct {
 	// the reverse zone of a network can see that.
 	ReverseDNS bool `yaml:"reverse_dns"`
 
+	// External are the locations that externaldata may read.
+	External []LocationConfig `yaml:"external"`
+	// Workspaces are names of other workspaces that queries may call this one by;
+	// their values are "default", this workspace.
+	Workspaces map[string]string `yaml:"workspaces"`
+
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`
 }
@@ -176,6 +182,16 @@ func (r configReader) parse() (Config, error) {
 			return Config{}, r.problem("rule_delay", "%q is no duration; want for example 15s or 5m", f.RuleDelay)
 		}
 	}
+	for i, e := range c.External {
+		if _, err := e.location(); err != nil {
+			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
+		}
+	}
+	for name, to := range c.Workspaces {
+		if to != "default" {
+			return Config{}, r.problem("workspaces", "%s: %q is no workspace here; want default", name, to)
+		}
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return Config{}, r.problem("listen", "%q is no address; want for example 127.0.0.1:8480", c.Listen)
 	}
@@ -200,7 +216,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

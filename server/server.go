@@ -17,6 +17,7 @@ import (
 
 	"picket"
 	"picket/incident"
+	"picket/library"
 	"picket/reputation"
 	"picket/workspace"
 )
@@ -26,6 +27,7 @@ type Options struct {
 	Workspace  *workspace.DB
 	Incidents  *incident.Desk
 	Reputation *reputation.Service
+	Library    *library.Library
 	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
 
@@ -69,6 +71,7 @@ func New(o Options) http.Handler {
 	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
 
 	// Picket's own.
+	s.libraryRoutes()
 	s.handle("GET /v1/keys", scopeAdmin, s.listKeys)
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)

@@ -71,7 +71,9 @@ type DB struct {
 	tables map[string]*kql.Table
 
 	also    map[string]string
+	sides   map[string]*kql.Table
 	skipped []Skipped
+	extras  Extras
 
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
@@ -89,6 +91,7 @@ func Open(path string, o Options) (*DB, error) {
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
 		also:     o.Also,
+		sides:    map[string]*kql.Table{},
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -218,10 +221,14 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 		if err := rows.Scan(&table, &name, &typ); err != nil {
 			return err
 		}
-		t := db.tables[table]
+		in, side := db.tables, strings.HasPrefix(table, sidePrefix)
+		if side {
+			in = db.sides
+		}
+		t := in[table]
 		if t == nil {
-			t = &kql.Table{Name: table, Hidden: true}
-			db.tables[table] = t
+			t = &kql.Table{Name: table, Hidden: !side}
+			in[table] = t
 		}
 		ct, ok := kql.ParseType(typ)
 		if !ok {
@@ -259,6 +266,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	t, ok := db.tables[name]
 	if also, has := db.also[name]; has && !ok {
 		t, ok = db.tables[also]
+	}
+	if !ok {
+		t, ok = db.sides[name]
 	}
 	return t, ok
 }
@@ -368,15 +378,20 @@ func (db *DB) Close() error {
 	return db.pool.Close()
 }
 
-// request is one thing for the writer to do: create a table or append rows.
+// request is one thing for the writer to do.
 type request struct {
 	create    *kql.Table
+	side      *kql.Table // with rows
+	drop      string     // a side table
 	table     string
 	id        string
 	ephemeral bool
 	rows      [][]driver.Value
 	done      chan error
 }
+
+// append reports whether r appends rows to a table.
+func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" }
 
 // exec runs SQL on the writer's own connection.
 func exec(conn driver.Conn, query string, args ...driver.NamedValue) error {
