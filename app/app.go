@@ -293,7 +293,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"verdicts", a.watchVerdicts}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -27,6 +27,7 @@ Usage:
                                     picket kql --help tells more
   picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
   picket lookup IP…                 what is known of an address, on one screen
+  picket verdict set|list|drop      decide for an address or a network, whatever the sources say
   picket usage  [--since DAY] [--by provider|playbook|incident]
                                     what asking providers has cost, and what was saved
   picket data   update|list         fetch the data sets that answers come from without asking anybody
@@ -117,6 +118,8 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return enrich(ctx, rest, io)
 	case "lookup":
 		return lookup(ctx, rest, io)
+	case "verdict":
+		return verdictCommand(ctx, rest, io)
 	case "usage":
 		return usageCommand(ctx, rest, io)
 	case "data":
