@@ -34,6 +34,10 @@ Usage:
   picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
+  picket function create|list|show|delete [--data DIR] [--file FILE] [--parameters PARAMS] [NAME]
+                                    functions that queries and rules can call
+  picket watchlist create|list|show|delete [--data DIR] [--file CSV] [--key COLUMN] [ALIAS]
+                                    lists for _GetWatchlist
   picket incident list              [--data DIR] [--format table|json]
   picket ca     --data DIR [--export]
                                     what clients need to trust the server's certificate
@@ -126,6 +130,10 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return reputationCommand(ctx, rest, io)
 	case "ca":
 		return ca(ctx, rest, io)
+	case "function":
+		return functionCommand(ctx, rest, io)
+	case "watchlist":
+		return watchlistCommand(ctx, rest, io)
 	case "incident":
 		return incidentCommand(ctx, rest, io)
 	case "version", "--version":
