@@ -285,6 +285,31 @@ func TestLookupIPsStreams(t *testing.T) {
 	}
 }
 
+func TestRotateKeyOverHTTP(t *testing.T) {
+	p := newIPTest(t)
+	res, body := p.ask("POST", "/v1/keys/"+p.keyID+"/rotate?grace=0s", "boss", "")
+	var made struct{ ID, Key string }
+	if err := json.Unmarshal([]byte(body), &made); err != nil || res.StatusCode != 201 || made.ID == p.keyID {
+		t.Fatalf("%d %s %v", res.StatusCode, body, err)
+	}
+	if res, body := p.ask("GET", "/v1/ip/8.8.8.8", p.key, ""); res.StatusCode != 403 {
+		t.Errorf("the old key: %d %s", res.StatusCode, body)
+	}
+	if res, body := p.ask("GET", "/v1/ip/8.8.8.8", picket.Secret(made.Key), ""); res.StatusCode != 200 {
+		t.Errorf("the new key: %d %s", res.StatusCode, body)
+	}
+	if res, _ := p.ask("POST", "/v1/keys/"+made.ID+"/rotate?grace=soon", "boss", ""); res.StatusCode != 400 {
+		t.Errorf("no time: %d", res.StatusCode)
+	}
+	if res, _ := p.ask("POST", "/v1/keys/"+made.ID+"/rotate", picket.Secret(made.Key), ""); res.StatusCode != 403 {
+		t.Errorf("a key without the scope admin rotates: %d", res.StatusCode)
+	}
+	res, _ = p.ask("POST", "/v1/keys", "boss", `{"name":"late","scopes":["lookup"],"expires":"2020-01-01T00:00:00Z"}`)
+	if res.StatusCode != 400 {
+		t.Errorf("a key that has expired already: %d", res.StatusCode)
+	}
+}
+
 func FuzzAddressOfLine(f *testing.F) {
 	for _, s := range []string{"8.8.8.8", `"::1"`, `{"ip":"fe80::1%eth0"}`, `{"ip":null}`, "{", `"`, "[::1]", "1.2.3.4/8", "\x00"} {
 		f.Add(s)

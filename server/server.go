@@ -74,6 +74,7 @@ func New(o Options) http.Handler {
 	s.libraryRoutes()
 	s.handle("GET /v1/keys", scopeAdmin, s.listKeys)
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
+	s.handle("POST /v1/keys/{id}/rotate", scopeAdmin, s.rotateKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
@@ -152,7 +153,7 @@ func (s *server) authorize(r *http.Request, scope string) (id string, err error)
 	id, err = s.Verify(r.Context(), picket.Secret(token), scope)
 	if err != nil {
 		if code := picket.CodeOf(err); code == picket.Denied || code == picket.NotFound {
-			return "", &apiError{status: http.StatusForbidden, code: "InsufficientAccessError", message: "The key is unknown, revoked, or has not the scope " + scope}
+			return "", &apiError{status: http.StatusForbidden, code: "InsufficientAccessError", message: "The key is unknown, revoked, expired, or has not the scope " + scope}
 		}
 		return "", err
 	}

@@ -31,7 +31,7 @@ Usage:
   picket usage  [--since DAY] [--by provider|playbook|incident]
                                     what asking providers has cost, and what was saved
   picket data   update|list         fetch the data sets that answers come from without asking anybody
-  picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
+  picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
   picket function create|list|show|delete [--data DIR] [--file FILE] [--parameters PARAMS] [NAME]
