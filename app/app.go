@@ -102,7 +102,10 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 
 func (a *App) openStores(ctx context.Context) (err error) {
 	data := func(name string) string { return filepath.Join(a.cfg.Data, name) }
-	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{Logger: a.component("workspace")})
+	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{
+		Logger: a.component("workspace"), Memory: int64(a.cfg.Queries.Memory) << 20,
+		Concurrency: workspace.Concurrency{Running: a.cfg.Queries.Running, PerCaller: a.cfg.Queries.PerCaller, Queue: a.cfg.Queries.Queue, PerPeriod: a.cfg.Queries.Per30s},
+	})
 	if err != nil {
 		return err
 	}
