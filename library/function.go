@@ -36,6 +36,24 @@ func (f Function) definition() string {
 	return "(" + f.Parameters + ") {\n" + strings.TrimRight(f.Query, "; \t\r\n") + "\n}"
 }
 
+// Set is functions without a workspace. It implements kql.Functions.
+type Set map[string]Function
+
+// SetOf returns the functions by their names.
+func SetOf(list []Function) Set {
+	s := Set{}
+	for _, f := range list {
+		s[f.Name] = f
+	}
+	return s
+}
+
+// Function implements kql.Functions.
+func (s Set) Function(name string, _ []string) (string, bool, error) {
+	f, ok := s[name]
+	return f.definition(), ok, nil
+}
+
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // maxFunction bounds a function's text, in bytes.
