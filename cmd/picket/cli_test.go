@@ -49,6 +49,7 @@ func TestCommandLine(t *testing.T) {
 	f(0, "pk_", "only time the key is shown", "key", "create", "--data", dir)
 	f(0, "1 row", "", "key", "list", "--data", dir)
 	f(0, "pk_", "only time the key is shown", "key", "create", "--data", dir, "--expires", "90d")
+	f(0, "valid until 2", "", "key", "list", "--data", dir)
 	f(2, "", "is no time", "key", "create", "--data", dir, "--expires", "soon")
 	f(1, "", "no API key has the id", "key", "rotate", "--data", dir, "pk_x")
 	f(1, "", "no API key has the id", "key", "revoke", "--data", dir, "../x")

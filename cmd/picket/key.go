@@ -149,8 +149,13 @@ func keyList(ctx context.Context, data string, stdio stdio) error {
 	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
 	for _, k := range a.Value {
 		status := "valid"
-		if !k.Revoked.IsZero() {
+		switch {
+		case !k.Revoked.IsZero():
 			status = "revoked"
+		case !k.Expires.IsZero() && !time.Now().Before(k.Expires):
+			status = "expired"
+		case !k.Expires.IsZero():
+			status = "valid until " + moment(k.Expires)
 		}
 		if err := r.add(k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.Created), moment(k.LastUsed), k.Requests, fmt.Sprintf("%.2f", k.CostUSD), status); err != nil {
 			return err
