@@ -20,6 +20,7 @@ import (
 	"picket/analytics"
 	"picket/incident"
 	"picket/ingest"
+	"picket/library"
 	"picket/playbook"
 	"picket/reputation"
 	"picket/state"
@@ -49,6 +50,7 @@ type App struct {
 	Reputation *reputation.Service
 	Incidents  *incident.Desk
 	Rules      *analytics.Scheduler
+	Library    *library.Library
 	Playbooks  *playbook.Runner
 
 	cfg     Config
@@ -100,7 +102,10 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 
 func (a *App) openStores(ctx context.Context) (err error) {
 	data := func(name string) string { return filepath.Join(a.cfg.Data, name) }
-	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{Logger: a.component("workspace")})
+	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{
+		Logger: a.component("workspace"), Memory: int64(a.cfg.Queries.Memory) << 20,
+		Concurrency: workspace.Concurrency{Running: a.cfg.Queries.Running, PerCaller: a.cfg.Queries.PerCaller, Queue: a.cfg.Queries.Queue, PerPeriod: a.cfg.Queries.Per30s},
+	})
 	if err != nil {
 		return err
 	}
@@ -189,7 +194,10 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wirePlaybooks(ctx, sources.Skip); err != nil {
 		return err
 	}
-	if err := a.loadContent(); err != nil {
+	if err := a.wireLibrary(ctx); err != nil {
+		return err
+	}
+	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
 	if err := a.wireServer(); err != nil {
@@ -204,7 +212,7 @@ func (a *App) wire(ctx context.Context) error {
 }
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
-func (a *App) loadContent() error {
+func (a *App) loadContent(ctx context.Context) error {
 	dir := os.DirFS(a.cfg.Data)
 	playbooks, err := playbook.LoadDir(dir, "playbooks")
 	a.report("playbook", err)
@@ -215,7 +223,7 @@ func (a *App) loadContent() error {
 		a.remark("automation rule", r.Warnings)
 	}
 	a.Incidents.SetRules(automation)
-	rules, err := analytics.LoadDir(dir, "rules", analytics.Compiles(a.Workspace))
+	rules, err := analytics.LoadDir(dir, "rules", a.compiles(ctx))
 	a.report("analytics rule", err)
 	for _, r := range rules {
 		a.remark("analytics rule", r.Warnings)
@@ -288,7 +296,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"verdicts", a.watchVerdicts}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -56,6 +56,14 @@ type Config struct {
 	// the reverse zone of a network can see that.
 	ReverseDNS bool `yaml:"reverse_dns"`
 
+	// Queries bound what queries of callers may take.
+	Queries QueryConfig `yaml:"queries"`
+	// External are the locations that externaldata may read.
+	External []LocationConfig `yaml:"external"`
+	// Workspaces are names of other workspaces that queries may call this one by;
+	// their values are "default", this workspace.
+	Workspaces map[string]string `yaml:"workspaces"`
+
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`
 }
@@ -69,6 +77,15 @@ type TLSConfig struct {
 	// instead. They are read again when they change.
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+}
+
+// QueryConfig bounds queries; 0 is the default, which README tells.
+type QueryConfig struct {
+	Running   int `yaml:"running"`    // of all callers at once
+	PerCaller int `yaml:"per_caller"` // of one caller at once
+	Queue     int `yaml:"queue"`      // of one caller that wait
+	Per30s    int `yaml:"per_30s"`    // of one caller in 30 seconds
+	Memory    int `yaml:"memory_mb"`  // of all queries together
 }
 
 // ProwlConfig says which reputation API playbooks ask. Empty: Picket's own.
@@ -176,6 +193,19 @@ func (r configReader) parse() (Config, error) {
 			return Config{}, r.problem("rule_delay", "%q is no duration; want for example 15s or 5m", f.RuleDelay)
 		}
 	}
+	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
+		return Config{}, r.problem("queries", "want numbers that are not negative")
+	}
+	for i, e := range c.External {
+		if _, err := e.location(); err != nil {
+			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
+		}
+	}
+	for name, to := range c.Workspaces {
+		if to != "default" {
+			return Config{}, r.problem("workspaces", "%s: %q is no workspace here; want default", name, to)
+		}
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return Config{}, r.problem("listen", "%q is no address; want for example 127.0.0.1:8480", c.Listen)
 	}
@@ -200,7 +230,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -100,7 +100,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 19 {
+	if len(all) != 27 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {

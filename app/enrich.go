@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -145,3 +146,19 @@ func (r configReader) providerKeys(c *Config) error {
 
 // watchEvery is how often data sets are looked at for changes.
 const watchEvery = 30 * time.Second
+
+// watchVerdicts takes over the verdicts that people set with the command line.
+func (a *App) watchVerdicts(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := a.sources.Engine.LoadOverrides(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("verdicts that people set are not taken over for now", "err", err)
+			}
+		}
+	}
+}

@@ -20,7 +20,7 @@ func (a *App) wireServer() error {
 		return fmt.Errorf("admin token: %w", err)
 	}
 	handler := server.New(server.Options{
-		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
+		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation, Library: a.Library, Engine: a.sources.Engine,
 		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Logger: a.component("prowl")}),
 		Admin: admin,
 		Verify: func(ctx context.Context, key picket.Secret, scope string) (string, error) {

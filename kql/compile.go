@@ -46,6 +46,10 @@ type Options struct {
 	// order and types asked for; "" stands for no rows. It must allow only
 	// locations that were configured, and explain an error to who wrote the query.
 	External func(ExternalData) (table string, err error)
+	// Elsewhere, when not nil, says why the tables of this workspace do not answer
+	// for kind("name"), where kind is workspace, database, cluster, app, …; nil
+	// where they do. When Elsewhere is nil they answer for any.
+	Elsewhere func(kind, name string) error
 }
 
 // Functions finds the definitions of functions that are neither KQL's nor the
@@ -55,8 +59,9 @@ type Functions interface {
 	// as "(alias:string) { Watchlist | where Alias == alias }", or a tabular
 	// expression. consts are the call's arguments where they are string
 	// constants, "" where they are not: the columns of a watchlist depend on
-	// which one is asked for.
-	Function(name string, consts []string) (definition string, ok bool)
+	// which one is asked for. An error explains to who wrote the query why a
+	// function that is there cannot be called so.
+	Function(name string, consts []string) (definition string, ok bool, err error)
 }
 
 // Query is a compiled query.

@@ -151,6 +151,9 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	return p
 }
 
+// Skips says whether an address is one that must not be asked about.
+func (e *Engine) Skips(ip netip.Addr) bool { return e.skip.Reason(ip.WithZone("").Unmap()) != "" }
+
 // recentOf makes a profile one that may answer again, if every source has
 // answered, and answers that are good for a while.
 func recentOf(p Profile, now time.Time) (recent, bool) {

@@ -37,6 +37,7 @@ type prowlTest struct {
 	testing.TB
 	service *reputation.Service
 	engine  *reputation.Engine
+	db      *state.DB
 	url     string
 	log     *bytes.Buffer
 	key     picket.Secret
@@ -56,7 +57,7 @@ func newProwlTest(t testing.TB, path string, now func() time.Time) *prowlTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &prowlTest{TB: t, log: new(bytes.Buffer)}
+	p := &prowlTest{TB: t, db: db, log: new(bytes.Buffer)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.service = reputation.New(db, reputation.Options{Now: now, Logger: log})
 	p.engine = storeEngine(db, log)
@@ -298,16 +299,16 @@ func TestProwlLimits(t *testing.T) {
 // A broken store answers 500, charges nothing and says why in the log only.
 func TestProwlFails(t *testing.T) {
 	p := newProwlTest(t, "", nil)
-	p.raw("GET", "/GetIPReputation?ip=8.8.8.8", p.key.Reveal()) // the key is in memory now
+	p.raw("GET", "/GetIPReputation?ip=8.8.8.8", p.key.Reveal()) // the key is in memory now, and this address
 	p.stop()
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", "/GetIPReputation?ip=8.8.8.8", nil)
+	r := httptest.NewRequest("GET", "/GetIPReputation?ip=8.8.4.4", nil)
 	r.Header.Set("x-api-key", p.key.Reveal())
 	Prowl(ProwlOptions{Reputation: p.service, Engine: p.engine, Logger: slog.New(slog.NewTextHandler(p.log, nil))}).ServeHTTP(w, r)
 	if got := fmt.Sprintf("%d %s %s", w.Code, w.Header().Get("x-amzn-errortype"), w.Body); got != `500 InternalServerErrorException {"message":"Internal server error"}` {
 		t.Error(got)
 	}
-	if !strings.Contains(p.log.String(), "read reputation of 8.8.8.8") || strings.Contains(p.log.String(), p.key.Reveal()[13:]) {
+	if !strings.Contains(p.log.String(), "read reputation of 8.8.4.4") || strings.Contains(p.log.String(), p.key.Reveal()[13:]) {
 		t.Error(p.log)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"picket"
 	"picket/incident"
+	"picket/library"
 	"picket/reputation"
 	"picket/workspace"
 )
@@ -26,6 +27,8 @@ type Options struct {
 	Workspace  *workspace.DB
 	Incidents  *incident.Desk
 	Reputation *reputation.Service
+	Library    *library.Library
+	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
 
 	// Admin is the token of the local administrator; it may do everything.
@@ -68,10 +71,15 @@ func New(o Options) http.Handler {
 	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
 
 	// Picket's own.
+	s.libraryRoutes()
 	s.handle("GET /v1/keys", scopeAdmin, s.listKeys)
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
+	s.handle("POST /v1/keys/{id}/rotate", scopeAdmin, s.rotateKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
+	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
+	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
+	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
 	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.managedIdentity(w, r); err != nil {
@@ -145,7 +153,7 @@ func (s *server) authorize(r *http.Request, scope string) (id string, err error)
 	id, err = s.Verify(r.Context(), picket.Secret(token), scope)
 	if err != nil {
 		if code := picket.CodeOf(err); code == picket.Denied || code == picket.NotFound {
-			return "", &apiError{status: http.StatusForbidden, code: "InsufficientAccessError", message: "The key is unknown, revoked, or has not the scope " + scope}
+			return "", &apiError{status: http.StatusForbidden, code: "InsufficientAccessError", message: "The key is unknown, revoked, expired, or has not the scope " + scope}
 		}
 		return "", err
 	}

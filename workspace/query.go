@@ -55,6 +55,23 @@ func (db *DB) Compile(ctx context.Context, c Caller, src string, o kql.Options) 
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
 	}
+	db.mu.RLock()
+	x := db.extras
+	db.mu.RUnlock()
+	if o.Functions == nil {
+		o.Functions = x.Functions
+	}
+	if o.External == nil {
+		o.External = func(d kql.ExternalData) (string, error) {
+			if x.External == nil {
+				return "", errors.New("no location is configured")
+			}
+			return x.External(ctx, d)
+		}
+	}
+	if o.Elsewhere == nil {
+		o.Elsewhere = x.Elsewhere
+	}
 	if o.Probe == nil {
 		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, c, sql) }
 	}
@@ -87,6 +104,21 @@ func (db *DB) emptyTables(ctx context.Context) map[string]bool {
 		return nil
 	}
 	return empty
+}
+
+// Extras are what queries may use beside the tables; see [kql.Options].
+type Extras struct {
+	Functions kql.Functions
+	External  func(context.Context, kql.ExternalData) (table string, err error)
+	Elsewhere func(kind, name string) error
+}
+
+// SetExtras gives all queries from now on the extras, where their options do not
+// bring others.
+func (db *DB) SetExtras(x Extras) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.extras = x
 }
 
 // Run runs a compiled query, when its turn has come.

@@ -44,6 +44,7 @@ type kqlOptions struct {
 	formatIn    string
 	skipBad     bool
 	schema      string
+	functions   string
 	batch       bool
 	file        string
 	query       string
@@ -120,6 +121,7 @@ func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
 	})
 	fs.StringVar(&o.formatIn, "format-in", "", "`format` of the files: csv, tsv, json, ndjson, parquet, syslog or text")
 	fs.BoolVar(&o.skipBad, "skip-bad", false, "leave records of CSV and NDJSON out that are none, and say how many")
+	fs.StringVar(&o.functions, "functions", "", "`folder` of functions that queries can call: .yaml, .kql, .json")
 	fs.StringVar(&o.schema, "schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
 	fs.BoolVar(&o.batch, "batch", false, `answer one {"id","query"} a line of standard input; with "compile_only":true nothing is run`)
 	fs.StringVar(&o.file, "file", "", "read the query from a `file`")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // terminal is picket kql on a terminal of its own.
@@ -118,10 +119,15 @@ func TestShell(t *testing.T) {
 	c.ask(".time\r", "time is on")
 	c.ask("Other;\r", "ms in all, 1 row")
 	c.ask(".nonsense\r", "unknown command .nonsense")
-	// Ctrl-C ends the line that is typed, and not the shell.
+	// Ctrl-C ends the line that is typed, and a query that runs, and not the shell.
 	c.send("Other | where")
 	c.until("where")
 	c.ask("\x03", "")
+	c.send("let R = range x from 1 to 100000 step 1 | extend k = 1;\rR | join kind=inner R on k | summarize sum(x * x1);")
+	c.until("sum(x * x1);")
+	c.send("\r")
+	c.untilCooked() // the query runs
+	c.ask("\x03", "interrupted")
 	c.ask("print after = 1;\r", `{"after": 1}`)
 	c.send(".quit\r")
 	if err := c.cmd.Wait(); err != nil {
@@ -139,4 +145,25 @@ func TestShell(t *testing.T) {
 	if err := c.cmd.Wait(); err != nil {
 		t.Errorf("Ctrl-D: it ends with %v", err)
 	}
+}
+
+// untilCooked waits until Ctrl-C on the terminal is a signal, as it is when no
+// line is being typed.
+func (c *terminal) untilCooked() {
+	c.t.Helper()
+	conn, err := c.tty.SyscallConn() // Fd would make reading block
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		cooked := false
+		_ = conn.Control(func(fd uintptr) {
+			state, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+			cooked = err == nil && state.Lflag&unix.ISIG != 0
+		})
+		if cooked {
+			return
+		}
+	}
+	c.t.Fatalf("the terminal stays raw:\n%s", c.screen())
 }

@@ -27,10 +27,17 @@ Usage:
                                     picket kql --help tells more
   picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
   picket lookup IP…                 what is known of an address, on one screen
+  picket verdict set|list|drop      decide for an address or a network, whatever the sources say
+  picket usage  [--since DAY] [--by provider|playbook|incident]
+                                    what asking providers has cost, and what was saved
   picket data   update|list         fetch the data sets that answers come from without asking anybody
-  picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
+  picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
+  picket function create|list|show|delete [--data DIR] [--file FILE] [--parameters PARAMS] [NAME]
+                                    functions that queries and rules can call
+  picket watchlist create|list|show|delete [--data DIR] [--file CSV] [--key COLUMN] [ALIAS]
+                                    lists for _GetWatchlist
   picket incident list              [--data DIR] [--format table|json]
   picket ca     --data DIR [--export]
                                     what clients need to trust the server's certificate
@@ -111,6 +118,10 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return enrich(ctx, rest, io)
 	case "lookup":
 		return lookup(ctx, rest, io)
+	case "verdict":
+		return verdictCommand(ctx, rest, io)
+	case "usage":
+		return usageCommand(ctx, rest, io)
 	case "data":
 		return dataCommand(ctx, rest, io)
 	case "key":
@@ -119,6 +130,10 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return reputationCommand(ctx, rest, io)
 	case "ca":
 		return ca(ctx, rest, io)
+	case "function":
+		return functionCommand(ctx, rest, io)
+	case "watchlist":
+		return watchlistCommand(ctx, rest, io)
 	case "incident":
 		return incidentCommand(ctx, rest, io)
 	case "version", "--version":
