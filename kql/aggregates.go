@@ -77,7 +77,7 @@ func numberAggregates() []function {
 	fs = append(fs, withIf("sum", "sumif", "",
 		tpl(Real, "coalesce(sum("+text+"){if}, 0)", Dynamic),
 		tpl(Long, "coalesce("+wrapSQL("sum($1){if}")+", 0)", Long), tpl(Real, "coalesce(sum($1){if}, 0)", Real),
-		tpl(TimeSpan, "coalesce(sum($1){if}, 0)::BIGINT", TimeSpan), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
+		tpl(TimeSpan, "TRY_CAST(coalesce(sum($1){if}, 0) AS BIGINT)", TimeSpan), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
 	fs = append(fs, withIf("avg", "avgif", "",
 		tpl(Real, "avg("+text+"){if}", Dynamic), tpl(Real, "avg($1){if}", Real),
 		// A mean of datetimes by way of a DOUBLE would lose what is finer than 0.1 ms.

@@ -219,7 +219,7 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	case isTicks(out.typ) && op != syntax.MOD && bound == 0:
 		out.sql, out.bound = ticksOrNull(l, r, sign), math.MaxInt64
 	case op == syntax.MUL && out.typ == Decimal:
-		out.sql = "(" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
+		out.sql = decimalProduct(l, r)
 	case op == syntax.MOD && whole:
 		// The remainder is never negative.
 		out.sql = "((" + l.sql + " % " + r.sql + " + abs(" + r.sql + ")) % abs(" + r.sql + "))"

@@ -219,8 +219,9 @@ func deviation(root, population bool) func([]any, kql.Type, bool) any {
 				silent("deviation of extreme values")
 			}
 			fs = append(fs, f)
-			mean += f / float64(len(vals))
+			mean += f
 		}
+		mean /= float64(len(vals))
 		for _, f := range fs {
 			s += (f - mean) * (f - mean)
 		}

@@ -122,7 +122,7 @@ func (g *generator) subquery() (string, []kql.Column) {
 }
 
 func (g *generator) scalarType() kql.Type {
-	return pick(g, kql.Bool, kql.Int, kql.Long, kql.Long, kql.Real, kql.String, kql.String, kql.String, kql.DateTime, kql.TimeSpan, kql.Dynamic, kql.Guid)
+	return pick(g, kql.Bool, kql.Int, kql.Long, kql.Long, kql.Real, kql.String, kql.String, kql.String, kql.DateTime, kql.TimeSpan, kql.Dynamic, kql.Guid, kql.Decimal)
 }
 
 func names(cols []kql.Column, types ...kql.Type) []string {
@@ -137,7 +137,7 @@ func names(cols []kql.Column, types ...kql.Type) []string {
 
 // keys are the columns that can be sorted, grouped and joined by.
 func keys(cols []kql.Column) []string {
-	return names(cols, kql.Bool, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan)
+	return names(cols, kql.Bool, kql.Int, kql.Long, kql.Real, kql.Decimal, kql.String, kql.DateTime, kql.TimeSpan)
 }
 
 // some picks a few different elements, at least one; nil of none.

@@ -127,8 +127,8 @@ func (e *evaluator) parse(r *relation, op *syntax.ParseOp, in *lets) *relation {
 	out := &relation{cols: cols, limit: -1}
 	for i, row := range r.rows {
 		text := textOf(x.eval(&at{rows: r.rows, i: i}), x.typ)
-		if strings.Contains(text, "\n") {
-			silent("parsing lines")
+		if strings.Contains(text, "\n") || strings.Contains(text, " ") && slices.Contains(types, kql.Long) {
+			silent("parsing lines, and blanks before a number")
 		}
 		m := pattern.FindStringSubmatch(text)
 		if m == nil && op.WhereOnly {
@@ -166,6 +166,9 @@ func (e *evaluator) topNested(r *relation, op *syntax.TopNestedOp, in *lets) *re
 		agg := e.aggregates(l.By, &scope{cols: r.cols, lets: in, agg: true}, nil)[0]
 		if _, named := l.By.(*syntax.NamedExpr); !named {
 			agg.name = "aggregated_" + name
+			if name != implied(l.Of) {
+				silent("the name of an aggregate of a renamed column")
+			}
 		}
 		out.cols = append(out.cols, kql.Column{Name: m.unique(agg.name), Type: agg.typ})
 	}
