@@ -36,7 +36,7 @@ check: ## formatting and vet
 # The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
 TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
 # Folders whose package-lock.json lists what tests run under Node.
-NODE_TESTS := kql/syntax/testdata/kusto
+NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm
 .PHONY: setup
 setup: # install the programs the tests drive, where they are missing
 	@missing=""; for t in $(TOOLS); do \
@@ -46,6 +46,9 @@ setup: # install the programs the tests drive, where they are missing
 	    echo "installing for the tests:$$missing"; \
 	    $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else echo "some tests will be skipped; they need:$$missing"; fi; fi
+	@if [ -x /usr/bin/python3 ] && command -v apt-get >/dev/null && ! /usr/bin/python3 -c 'import azure.monitor.query, azure.kusto.data' 2>/dev/null; then \
+	  $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends python3-azure python3-azure-kusto-data >/dev/null \
+	  || echo "some tests will be skipped: python3-azure or python3-azure-kusto-data is not to be had"; fi
 	@for d in $(NODE_TESTS); do [ $$d/node_modules -nt $$d/package-lock.json ] || (cd $$d && npm ci --silent && touch node_modules) \
 	  || echo "some tests will be skipped: npm ci failed in $$d"; done
 

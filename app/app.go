@@ -15,15 +15,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"picket"
 	"picket/analytics"
 	"picket/incident"
 	"picket/ingest"
+	"picket/library"
 	"picket/playbook"
 	"picket/reputation"
-	"picket/server"
 	"picket/state"
 	"picket/workspace"
 )
@@ -51,19 +50,22 @@ type App struct {
 	Reputation *reputation.Service
 	Incidents  *incident.Desk
 	Rules      *analytics.Scheduler
+	Library    *library.Library
 	Playbooks  *playbook.Runner
 
-	cfg    Config
-	opts   Options
-	log    *slog.Logger
-	rules  []*analytics.Rule
-	syslog *ingest.Server // nil when off
-	tails  []part         // followers of the configured files
-	beat   *ingest.Heartbeat
-	http   *http.Server
-	silent silent // connections of http
-	listen net.Listener
-	closed []func() error // in reverse order
+	cfg     Config
+	opts    Options
+	log     *slog.Logger
+	sources *Sources
+	rules   []*analytics.Rule
+	syslog  *ingest.Server // nil when off
+	tails   []part         // followers of the configured files
+	beat    *ingest.Heartbeat
+	http    *http.Server
+	silent  silent // connections of http
+	listen  net.Listener
+	secure  net.Listener   // the same over TLS; nil when off
+	closed  []func() error // in reverse order
 
 	launched chan struct{} // closed when durable work can be started
 }
@@ -100,7 +102,10 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 
 func (a *App) openStores(ctx context.Context) (err error) {
 	data := func(name string) string { return filepath.Join(a.cfg.Data, name) }
-	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{Logger: a.component("workspace")})
+	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{
+		Logger: a.component("workspace"), Memory: int64(a.cfg.Queries.Memory) << 20,
+		Concurrency: workspace.Concurrency{Running: a.cfg.Queries.Running, PerCaller: a.cfg.Queries.PerCaller, Queue: a.cfg.Queries.Queue, PerPeriod: a.cfg.Queries.Per30s},
+	})
 	if err != nil {
 		return err
 	}
@@ -120,6 +125,16 @@ func (a *App) bind() (err error) {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	a.closed = append(a.closed, func() error { return ignoreClosed(a.listen.Close()) })
+	addr, err := a.cfg.secureAddr()
+	if err == nil && addr != "" {
+		a.secure, err = net.Listen("tcp", addr)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for HTTPS (listen_tls: off does without): %w", err)
+	}
+	if a.secure != nil {
+		a.closed = append(a.closed, func() error { return ignoreClosed(a.secure.Close()) })
+	}
 	if a.cfg.Syslog == "off" {
 		return nil
 	}
@@ -150,12 +165,20 @@ func hostname() string {
 
 // wire builds every engine and joins them.
 func (a *App) wire(ctx context.Context) error {
-	own, err := ingest.Addresses()
+	sources, err := OpenSources(a.cfg, a.State, a.component("reputation"))
 	if err != nil {
-		a.log.Warn("this host's own addresses are unknown", "err", err)
+		return err
 	}
-	skip := reputation.NewSkipper(reputation.SkipOptions{Own: a.cfg.Own, Host: own, ForcePublic: a.cfg.ForcePublic})
-	a.Reputation = reputation.New(a.State, reputation.Options{Skip: skip, PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+	if err := sources.Engine.LoadOverrides(ctx); err != nil {
+		return err
+	}
+	a.sources = sources
+	tokenKey, err := secretOf(a.cfg.Data, tokenKeyFile, "")
+	if err != nil {
+		return fmt.Errorf("key for tokens: %w", err)
+	}
+	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
+		PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
@@ -168,10 +191,13 @@ func (a *App) wire(ctx context.Context) error {
 	a.Rules = analytics.New(a.Workspace, a.State, analytics.Options{
 		Raise: a.Incidents.Raise, Delay: a.cfg.RuleDelay, Logger: a.component("analytics"),
 	})
-	if err := a.wirePlaybooks(ctx, skip); err != nil {
+	if err := a.wirePlaybooks(ctx, sources.Skip); err != nil {
 		return err
 	}
-	if err := a.loadContent(); err != nil {
+	if err := a.wireLibrary(ctx); err != nil {
+		return err
+	}
+	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
 	if err := a.wireServer(); err != nil {
@@ -186,7 +212,7 @@ func (a *App) wire(ctx context.Context) error {
 }
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
-func (a *App) loadContent() error {
+func (a *App) loadContent(ctx context.Context) error {
 	dir := os.DirFS(a.cfg.Data)
 	playbooks, err := playbook.LoadDir(dir, "playbooks")
 	a.report("playbook", err)
@@ -197,7 +223,7 @@ func (a *App) loadContent() error {
 		a.remark("automation rule", r.Warnings)
 	}
 	a.Incidents.SetRules(automation)
-	rules, err := analytics.LoadDir(dir, "rules", analytics.Compiles(a.Workspace))
+	rules, err := analytics.LoadDir(dir, "rules", a.compiles(ctx))
 	a.report("analytics rule", err)
 	for _, r := range rules {
 		a.remark("analytics rule", r.Warnings)
@@ -245,52 +271,6 @@ func oneLine(msg string) string {
 	return first
 }
 
-func (a *App) wireServer() error {
-	admin, err := adminToken(a.cfg.Data)
-	if err != nil {
-		return fmt.Errorf("admin token: %w", err)
-	}
-	handler := server.New(server.Options{
-		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation,
-		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Logger: a.component("prowl")}),
-		Admin: admin,
-		Verify: func(ctx context.Context, key picket.Secret, scope string) error {
-			_, err := a.Reputation.VerifyKey(ctx, key, scope)
-			return err
-		},
-		Version: a.opts.Version,
-		Logger:  a.component("server"),
-	})
-	a.http = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		WriteTimeout:      5 * time.Minute, // long answers extend it while they are read
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ConnState:         a.silent.track,
-		ErrorLog:          slog.NewLogLogger(a.component("http").Handler(), slog.LevelDebug),
-	}
-	return nil
-}
-
-// URL is where the HTTP APIs are, as this host reaches them.
-func (a *App) URL() string { return "http://" + a.host() }
-
-// host is the host and port of URL.
-func (a *App) host() string {
-	at, err := netip.ParseAddrPort(a.listen.Addr().String())
-	if err != nil {
-		return a.listen.Addr().String()
-	}
-	// Every address is no address to send a key to: a proxy might take it. Go
-	// listens on all of IPv4 for the one of IPv6, too.
-	if at.Addr().IsUnspecified() {
-		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
-	}
-	return at.String()
-}
-
 // SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
 func (a *App) SyslogAddr() netip.AddrPort {
 	if a.syslog == nil {
@@ -305,12 +285,9 @@ func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 // Run runs everything until ctx ends or a part fails, and has stopped and
 // closed everything when it returns. Call it once.
 func (a *App) Run(ctx context.Context) error {
-	url := filepath.Join(a.cfg.Data, urlFile)
-	if err := os.WriteFile(url, []byte(a.URL()+"\n"), 0o600); err != nil {
+	if err := a.writeLocator(); err != nil {
 		return errors.Join(err, a.close())
 	}
-	// Whoever gets the port next is not to be asked with the admin token.
-	a.closed = append(a.closed, func() error { return os.Remove(url) })
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
@@ -319,7 +296,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"verdicts", a.watchVerdicts}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
@@ -328,26 +305,8 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.close())
 }
 
-// serve serves HTTP until ctx ends, then lets requests under way finish.
-func (a *App) serve(ctx context.Context) error {
-	failed := make(chan error, 1)
-	go func() { failed <- a.http.Serve(a.listen) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	a.silent.closeAll()
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	err := a.http.Shutdown(wait)
-	if errors.Is(err, context.DeadlineExceeded) {
-		// Nobody but the callers is to blame for that: it is no failure.
-		a.log.Warn("requests under way are cut off")
-		return a.http.Close()
-	}
-	return err
-}
+// watchData reads data sets again when their files change.
+func (a *App) watchData(ctx context.Context) error { return a.sources.Library.Watch(ctx, watchEvery) }
 
 // work runs the durable work until ctx ends; what is not finished then goes on
 // at the next start.

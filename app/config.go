@@ -27,6 +27,10 @@ type Config struct {
 
 	// Listen is the address of the HTTP APIs.
 	Listen string `yaml:"listen"`
+	// ListenTLS is the address of the same APIs over TLS; "off" for none. Empty:
+	// the port after that of Listen.
+	ListenTLS string    `yaml:"listen_tls"`
+	TLS       TLSConfig `yaml:"tls"`
 	// Syslog is the address on which syslog is taken over UDP and TCP; "off" for none.
 	Syslog string `yaml:"syslog"`
 	// Logs are files to follow.
@@ -46,11 +50,42 @@ type Config struct {
 	// Providers are the reputation services that are asked about addresses, by
 	// name: those with a key here, and those that need none.
 	Providers map[string]ProviderConfig `yaml:"providers"`
-	// NoProviders asks none of them.
+	// NoProviders asks nobody over a network.
 	NoProviders bool `yaml:"-"`
+	// ReverseDNS asks this host's resolver for the names of addresses. Whoever runs
+	// the reverse zone of a network can see that.
+	ReverseDNS bool `yaml:"reverse_dns"`
+
+	// Queries bound what queries of callers may take.
+	Queries QueryConfig `yaml:"queries"`
+	// External are the locations that externaldata may read.
+	External []LocationConfig `yaml:"external"`
+	// Workspaces are names of other workspaces that queries may call this one by;
+	// their values are "default", this workspace.
+	Workspaces map[string]string `yaml:"workspaces"`
 
 	// Parameters override parameters of playbooks by name.
 	Parameters map[string]any `yaml:"parameters"`
+}
+
+// TLSConfig says which certificate the server has. Empty: one of the data
+// folder's own authority, for localhost and this host's name.
+type TLSConfig struct {
+	// Names are further host names and addresses of that certificate.
+	Names []string `yaml:"names"`
+	// Cert and Key are PEM files of a certificate chain and its key, to be used
+	// instead. They are read again when they change.
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// QueryConfig bounds queries; 0 is the default, which README tells.
+type QueryConfig struct {
+	Running   int `yaml:"running"`    // of all callers at once
+	PerCaller int `yaml:"per_caller"` // of one caller at once
+	Queue     int `yaml:"queue"`      // of one caller that wait
+	Per30s    int `yaml:"per_30s"`    // of one caller in 30 seconds
+	Memory    int `yaml:"memory_mb"`  // of all queries together
 }
 
 // ProwlConfig says which reputation API playbooks ask. Empty: Picket's own.
@@ -91,10 +126,14 @@ func LoadConfig(path string) (Config, error) {
 	if err := r.providerKeys(&c); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	if f := c.Prowl.APIKeyFile; f != "" {
-		if !filepath.IsAbs(f) {
-			f = filepath.Join(filepath.Dir(path), f)
+	beside := func(f string) string {
+		if f == "" || filepath.IsAbs(f) {
+			return f
 		}
+		return filepath.Join(filepath.Dir(path), f)
+	}
+	c.TLS.Cert, c.TLS.Key = beside(c.TLS.Cert), beside(c.TLS.Key)
+	if f := beside(c.Prowl.APIKeyFile); f != "" {
 		key, err := os.ReadFile(f)
 		if err != nil {
 			return Config{}, fmt.Errorf("configuration: %w", r.problem("prowl.api_key_file", "%v", err))
@@ -154,8 +193,24 @@ func (r configReader) parse() (Config, error) {
 			return Config{}, r.problem("rule_delay", "%q is no duration; want for example 15s or 5m", f.RuleDelay)
 		}
 	}
+	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
+		return Config{}, r.problem("queries", "want numbers that are not negative")
+	}
+	for i, e := range c.External {
+		if _, err := e.location(); err != nil {
+			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
+		}
+	}
+	for name, to := range c.Workspaces {
+		if to != "default" {
+			return Config{}, r.problem("workspaces", "%s: %q is no workspace here; want default", name, to)
+		}
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return Config{}, r.problem("listen", "%q is no address; want for example 127.0.0.1:8480", c.Listen)
+	}
+	if err := r.checkTLS(c); err != nil {
+		return Config{}, err
 	}
 	if _, _, err := net.SplitHostPort(c.Syslog); err != nil && c.Syslog != "off" {
 		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
@@ -175,7 +230,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

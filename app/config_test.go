@@ -62,7 +62,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  api_key: [canary]\n", "2:")
 	f("listen: [", "1:")
 	// In words of the file, not of Go.
-	f("listn: x\n", "picket.yaml:1:1", `unknown field "listn"`, "want listen, syslog")
+	f("listn: x\n", "picket.yaml:1:1", `unknown field "listn"`, "want listen, listen_tls")
 	f("prowl:\n  key: canary\n", "picket.yaml:2:3", `unknown field "key"`, "api_key_file")
 	f("prowl:\n  url: https://x\n  api_key: [canary]\n", "picket.yaml:3:12: found a list; want text")
 	f("prowl:\n  url: https://x\n  price_usd: canary\n", "picket.yaml:3:14: found text; want a number")
@@ -100,7 +100,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 13 {
+	if len(all) != 27 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {
@@ -125,7 +125,7 @@ func TestAPIKeyFile(t *testing.T) {
 
 func TestAdminToken(t *testing.T) {
 	dir := t.TempDir()
-	a, err := adminToken(dir)
+	a, err := secretOf(dir, tokenFile, "pka_")
 	if err != nil || len(a.Reveal()) < 40 {
 		t.Fatalf("token %d characters, err %v", len(a.Reveal()), err)
 	}
@@ -133,13 +133,13 @@ func TestAdminToken(t *testing.T) {
 	if fi, _ := os.Stat(path); fi.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", fi.Mode())
 	}
-	if b, err := adminToken(dir); err != nil || b != a {
+	if b, err := secretOf(dir, tokenFile, "pka_"); err != nil || b != a {
 		t.Error("the second call makes another token")
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := adminToken(dir); err == nil || strings.Contains(err.Error(), a.Reveal()) {
+	if _, err := secretOf(dir, tokenFile, "pka_"); err == nil || strings.Contains(err.Error(), a.Reveal()) {
 		t.Errorf("a token others can read: %v", err)
 	}
 }

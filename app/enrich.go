@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +44,7 @@ type Sources struct {
 	Engine  *reputation.Engine
 	Library *reputation.Library
 	Sets    []*reputation.Dataset
+	Skip    *reputation.Skipper
 }
 
 // OpenSources builds the engine from the configuration and the data folder. Its
@@ -75,17 +78,21 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
 		}
 	}
+	var resolver *net.Resolver
 	if cfg.NoProviders {
 		providers = nil
+	} else if cfg.ReverseDNS {
+		resolver = net.DefaultResolver
 	}
 	own, err := ingest.Addresses()
 	if err != nil {
 		log.Warn("this host's own addresses are unknown", "err", err)
 	}
+	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
-		Skip:   reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip}),
-		Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Logger: log,
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
 	})
+	s.Library.Changed = s.Engine.Changed
 	return s, nil
 }
 
@@ -139,3 +146,19 @@ func (r configReader) providerKeys(c *Config) error {
 
 // watchEvery is how often data sets are looked at for changes.
 const watchEvery = 30 * time.Second
+
+// watchVerdicts takes over the verdicts that people set with the command line.
+func (a *App) watchVerdicts(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := a.sources.Engine.LoadOverrides(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("verdicts that people set are not taken over for now", "err", err)
+			}
+		}
+	}
+}

@@ -13,13 +13,16 @@ import (
 
 // Locator is how a command on this machine finds the server of a data folder.
 type Locator struct {
-	URL   string
-	Token picket.Secret // may do everything
+	URL    string
+	TLSURL string        // "" when there is no TLS
+	Token  picket.Secret // may do everything
 }
 
 const (
 	tokenFile = "admin-token" // mode 0600, made once
-	urlFile   = "url"         // where the running server listens
+	// tokenKeyFile holds what signs bearer tokens; mode 0600, made once.
+	tokenKeyFile = "token-key"
+	urlFile      = "url" // where the running server listens: the URL, and the one with TLS in the next line
 )
 
 // ReadLocator reads where the server of a data folder is and its admin token.
@@ -33,20 +36,36 @@ func ReadLocator(data string) (Locator, error) {
 	if err != nil {
 		return Locator{}, err
 	}
-	return Locator{URL: strings.TrimSpace(string(url)), Token: picket.Secret(strings.TrimSpace(string(token)))}, nil
+	plain, secure, _ := strings.Cut(string(url), "\n")
+	return Locator{URL: strings.TrimSpace(plain), TLSURL: strings.TrimSpace(secure), Token: picket.Secret(strings.TrimSpace(string(token)))}, nil
 }
 
-// adminToken returns the data folder's admin token, making it the first time.
-func adminToken(data string) (picket.Secret, error) {
-	path := filepath.Join(data, tokenFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		token := "pka_" + rand.Text() + rand.Text()
-		if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
-			return "", err
-		}
-		return picket.Secret(token), nil
+// writeLocator tells the commands of this machine where the server is, until it
+// is closed: whoever gets the port next is not to be asked with the admin token.
+func (a *App) writeLocator() error {
+	path := filepath.Join(a.cfg.Data, urlFile)
+	if err := writeFile(path, []byte(a.URL()+"\n"+a.TLSURL()+"\n"), 0o600); err != nil {
+		return err
 	}
+	a.closed = append(a.closed, func() error { return os.Remove(path) })
+	return nil
+}
+
+// secretOf returns the secret that a file of the data folder holds, making it
+// the first time: prefix and random characters.
+func secretOf(data, name, prefix string) (picket.Secret, error) {
+	path := filepath.Join(data, name)
+	text, err := readSecret(path)
+	if errors.Is(err, os.ErrNotExist) {
+		text = prefix + rand.Text() + rand.Text()
+		err = writeFile(path, []byte(text+"\n"), 0o600)
+	}
+	return picket.Secret(text), err
+}
+
+// readSecret reads a file that must be its owner's alone and not empty.
+func readSecret(path string) (string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -57,9 +76,9 @@ func adminToken(data string) (picket.Secret, error) {
 	if fi.Mode().Perm()&0o077 != 0 {
 		return "", fmt.Errorf("%s can be read by others (mode %#o); run: chmod 600 %s", path, fi.Mode().Perm(), path)
 	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
+	secret := strings.TrimSpace(string(text))
+	if secret == "" {
 		return "", fmt.Errorf("%s is empty; remove it and a new one is made", path)
 	}
-	return picket.Secret(token), nil
+	return secret, nil
 }

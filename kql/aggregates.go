@@ -13,7 +13,8 @@ const filterMark = "{if}"
 // aggregateFunctions joins the lists of aggregates.
 func aggregateFunctions() []function {
 	fs := []function{
-		{name: "count", sigs: []sig{tpl(Long, "count(*)")}},
+		// The service takes count(x) too, which counts the rows all the same.
+		{name: "count", sigs: []sig{tpl(Long, "count(*)"), tpl(Long, "count(*)", Unknown)}},
 		{name: "countif", noArg: true, sigs: []sig{tpl(Long, "count(*) FILTER ($1)", Bool)}},
 		{name: "arg_max", keep: true, auto: "max", star: true, sigs: extremeRowSigs(), columns: extremeRow("max")},
 		{name: "arg_min", keep: true, auto: "min", star: true, sigs: extremeRowSigs(), columns: extremeRow("min")},
@@ -76,7 +77,7 @@ func numberAggregates() []function {
 	fs = append(fs, withIf("sum", "sumif", "",
 		tpl(Real, "coalesce(sum("+text+"){if}, 0)", Dynamic),
 		tpl(Long, "coalesce("+wrapSQL("sum($1){if}")+", 0)", Long), tpl(Real, "coalesce(sum($1){if}, 0)", Real),
-		tpl(TimeSpan, "coalesce(sum($1){if}, 0)::BIGINT", TimeSpan), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
+		tpl(TimeSpan, "TRY_CAST(coalesce(sum($1){if}, 0) AS BIGINT)", TimeSpan), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
 	fs = append(fs, withIf("avg", "avgif", "",
 		tpl(Real, "avg("+text+"){if}", Dynamic), tpl(Real, "avg($1){if}", Real),
 		// A mean of datetimes by way of a DOUBLE would lose what is finer than 0.1 ms.

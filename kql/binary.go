@@ -2,6 +2,7 @@ package kql
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -11,13 +12,7 @@ import (
 func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 	switch x.Op {
 	case syntax.AND, syntax.OR:
-		l := b.boolean(x.X, c)
-		r := b.boolean(x.Y, c)
-		op := " AND "
-		if x.Op == syntax.OR {
-			op = " OR "
-		}
-		return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+		return b.logic(x, c, b.boolean)
 	}
 	if x.Op == syntax.COLON {
 		b.report(x.OpPos, "SEM0015", "write has, or == to compare", "':' looks for a term only in search and find")
@@ -33,6 +28,34 @@ func (b *binder) binary(x *syntax.Binary, c *ctx) expr {
 	return b.stringOp(x, l, r)
 }
 
+// logic binds x and y and …, or the same with or, as one list: thousands of
+// operands are no deep nesting, neither here nor in the database.
+func (b *binder) logic(x *syntax.Binary, c *ctx, bind func(syntax.Expr, *ctx) expr) expr {
+	operands := []syntax.Expr{x.Y}
+	left := x.X
+	for {
+		y, ok := left.(*syntax.Binary)
+		if !ok || y.Op != x.Op {
+			break
+		}
+		operands, left = append(operands, y.Y), y.X
+	}
+	operands = append(operands, left)
+	slices.Reverse(operands)
+	out := expr{typ: Bool}
+	parts := make([]string, len(operands))
+	for i, o := range operands {
+		e := bind(o, c)
+		parts[i], out.window = e.sql, out.window || e.window
+	}
+	op := " AND "
+	if x.Op == syntax.OR {
+		op = " OR "
+	}
+	out.sql = "(" + strings.Join(parts, op) + ")"
+	return out
+}
+
 // pred binds x as a condition of a filter, where null and false are the same.
 // Comparisons then need no guard against null, so that they reach the scan and
 // its zone maps.
@@ -43,12 +66,7 @@ func (b *binder) pred(x syntax.Expr, c *ctx) expr {
 	case *syntax.Binary:
 		switch y.Op {
 		case syntax.AND, syntax.OR:
-			l, r := b.pred(y.X, c), b.pred(y.Y, c)
-			op := " AND "
-			if y.Op == syntax.OR {
-				op = " OR "
-			}
-			return expr{sql: "(" + l.sql + op + r.sql + ")", typ: Bool, window: l.window || r.window}
+			return b.logic(y, c, b.pred)
 		case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
 			return b.compare(y, b.scalar(y.X, c), b.scalar(y.Y, c), true)
 		}
@@ -132,7 +150,7 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 		r, l = stringAs(r, l)
 		return l, r, true
 	}
-	b.report(x.OpPos, "SEM0023", "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
+	b.report(x.OpPos, codeCompare, "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
 	return l, r, false
 }
 
@@ -201,7 +219,7 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	case isTicks(out.typ) && op != syntax.MOD && bound == 0:
 		out.sql, out.bound = ticksOrNull(l, r, sign), math.MaxInt64
 	case op == syntax.MUL && out.typ == Decimal:
-		out.sql = "(" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::DECIMAL(38,16)"
+		out.sql = decimalProduct(l, r)
 	case op == syntax.MOD && whole:
 		// The remainder is never negative.
 		out.sql = "((" + l.sql + " % " + r.sql + " + abs(" + r.sql + ")) % abs(" + r.sql + "))"

@@ -20,19 +20,21 @@ type binder struct {
 	opt   Options
 	diags syntax.Diagnostics
 	// warnings are what Options.Open let pass; told names the tables in them.
-	warnings syntax.Diagnostics
-	told     map[string]bool
-	seen     map[string]bool // diagnostics already given, by place and text
-	ctes     []cte
-	depth    int  // nesting of function calls and subqueries
-	calls    int  // functions being expanded
-	steps    int  // nodes bound so far
-	size     int  // bytes of SQL written so far
-	full     bool // a limit was reached and reported
-	hoists   int
-	views    []viewDef
-	rend     *Render
-	watch    *watch // where a text is being completed; nil otherwise
+	warnings  syntax.Diagnostics
+	told      map[string]bool
+	seen      map[string]bool // diagnostics already given, by place and text
+	ctes      []cte
+	depth     int  // nesting of function calls and subqueries
+	calls     int  // functions being expanded
+	steps     int  // nodes bound so far
+	size      int  // bytes of SQL written so far
+	full      bool // a limit was reached and reported
+	hoists    int
+	views     []viewDef
+	expanding map[string]bool // functions of the workspace that are being bound
+	rend      *Render
+	settings  []Prop // of set statements
+	watch     *watch // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.
@@ -47,6 +49,7 @@ const (
 	maxDepth = 2000    // nested nodes; the parser allows fewer in one text
 	maxCalls = 50      // functions calling functions
 	maxSteps = 500_000 // nodes bound
+	maxOps   = 500     // operators of one pipeline: DuckDB nests as many queries
 	maxSQL   = 16 << 20
 )
 

@@ -16,6 +16,10 @@ type Options struct {
 	// From and To, when not 0, restrict every workspace table that has a
 	// TimeGenerated column to From <= TimeGenerated < To.
 	From, To Ticks
+	// Resource, when not "", restricts every workspace table to rows whose
+	// _ResourceId is this one, in lower case, or lies within it; tables without
+	// that column have none.
+	Resource string
 	// MaxRows, when not 0, bounds the number of result rows.
 	MaxRows int
 	// Probe, when not nil, runs SQL over the workspace while a query is compiled
@@ -33,11 +37,19 @@ type Options struct {
 	// Functions answers for functions the query does not define: saved
 	// functions of the workspace, _GetWatchlist and its like. May be nil.
 	Functions Functions
+	// Parameters are values for declare query_parameters by name, as JSON has them
+	// or as text that holds one KQL literal. A parameter that is not there has its
+	// default. When Parameters is nil, one without either is null, else an error.
+	Parameters map[string]any
 	// External, when not nil, answers externaldata: it returns the name of a table
 	// in the database that holds what lies at the locations, with columns of the
 	// order and types asked for; "" stands for no rows. It must allow only
 	// locations that were configured, and explain an error to who wrote the query.
 	External func(ExternalData) (table string, err error)
+	// Elsewhere, when not nil, says why the tables of this workspace do not answer
+	// for kind("name"), where kind is workspace, database, cluster, app, …; nil
+	// where they do. When Elsewhere is nil they answer for any.
+	Elsewhere func(kind, name string) error
 }
 
 // Functions finds the definitions of functions that are neither KQL's nor the
@@ -47,8 +59,9 @@ type Functions interface {
 	// as "(alias:string) { Watchlist | where Alias == alias }", or a tabular
 	// expression. consts are the call's arguments where they are string
 	// constants, "" where they are not: the columns of a watchlist depend on
-	// which one is asked for.
-	Function(name string, consts []string) (definition string, ok bool)
+	// which one is asked for. An error explains to who wrote the query why a
+	// function that is there cannot be called so.
+	Function(name string, consts []string) (definition string, ok bool, err error)
 }
 
 // Query is a compiled query.
@@ -59,9 +72,15 @@ type Query struct {
 	Columns []Column
 	Render  *Render // nil when the query has no render operator
 	Now     Ticks   // what now() was
+	// More are the queries of the further tables that this one yields, in order:
+	// those of fork, facet and preview, and those of several tabular statements.
+	More []*Query
 	// Warnings are the names that [Options.Open] has let pass. Columns that come
 	// from them have the type Unknown.
 	Warnings syntax.Diagnostics
+	// Settings are the set statements, in order. They do not change what the
+	// query means; who runs it may take them for limits.
+	Settings []Prop
 }
 
 // Render is what the render operator asked for. It does not change rows.
@@ -70,7 +89,8 @@ type Render struct {
 	Props []Prop // in source order
 }
 
-// Prop is one property of render: title="…", kind=stacked.
+// Prop is one property of render (title="…", kind=stacked), or of the request
+// (set notruncation, whose value is "").
 type Prop struct{ Name, Value string }
 
 // Compile compiles a KQL query for the tables of cat. The error, when there is
@@ -88,12 +108,15 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		b.query(tree)
 		return nil, b.diags
 	}
-	r := b.query(tree)
-	b.needTable(r, tree)
+	var r *relation
+	tables := b.query(tree)
+	if len(tables) > 0 {
+		r = tables[0]
+	}
 	if failed(b.diags) {
 		return nil, b.diags
 	}
-	q := &Query{Render: b.rend, Now: opt.Now}
+	q := &Query{Render: b.rend, Now: opt.Now, Settings: b.settings}
 	if r == nil && b.opt.Open { // functions to be saved, say
 		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
 		r = b.empty(nil)
@@ -102,8 +125,13 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 		return nil, append(b.diags, diagnostic(tree.Span(), "SEM0102", "end it with a tabular expression, such as a table's name", "the query has no result"))
 	}
 	q.SQL, q.Columns = b.result(r)
+	for _, t := range tables[min(1, len(tables)):] {
+		more := &Query{Now: opt.Now}
+		more.SQL, more.Columns = b.result(t)
+		q.More = append(q.More, more)
+	}
 	if q.Warnings = b.warnings; q.Warnings != nil {
-		q.SQL = ""
+		q.SQL, q.More = "", nil
 		slices.SortStableFunc(q.Warnings, func(x, y syntax.Diagnostic) int { return cmp.Compare(x.Span.Start, y.Span.Start) })
 	}
 	return q, nil
@@ -140,14 +168,32 @@ func (b *binder) result(r *relation) (string, []Column) {
 	return b.with(root) + root, cols
 }
 
-// query binds all statements and returns the last tabular result.
-func (b *binder) query(q *syntax.Query) *relation {
+// maxTables is how many tables a query can yield.
+const maxTables = 64
+
+// query binds all statements and returns the tables that they yield.
+func (b *binder) query(q *syntax.Query) []*relation {
 	if q == nil {
 		return nil
 	}
 	env := newEnv(nil)
 	b.watch.scope(env)
-	return b.stmts(q.Stmts, env).rel
+	var tables []*relation
+	for _, s := range q.Stmts {
+		v := b.stmts([]syntax.Stmt{s}, env)
+		x, ok := s.(*syntax.ExprStmt)
+		if !ok || v.rel == nil {
+			continue
+		}
+		if v.rel.graph != nil {
+			b.needTable(v.rel, x.X)
+		}
+		if tables = append(append(tables, v.rel), v.rel.more...); len(tables) > maxTables {
+			b.errorf(x, "SEM0107", "the query yields more than %d tables", maxTables)
+			return nil
+		}
+	}
+	return tables
 }
 
 // stmts binds statements in env and returns what the last expression yields:
@@ -162,7 +208,10 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 			out = b.any(s.X, &ctx{env: env})
 		case *syntax.DeclareStmt:
 			b.declare(s, env)
-		case *syntax.SetStmt: // request properties do not change what a query means here
+		case *syntax.SetStmt:
+			if s.Name != nil {
+				b.settings = append(b.settings, Prop{s.Name.Text, wordOf(s.Value)})
+			}
 		case *syntax.PatternStmt:
 			if s.Name != nil {
 				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
@@ -198,21 +247,6 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		v.scalar = &expr{sql: "NULL", typ: Unknown}
 	}
 	env.vars[s.Name.Text] = &v
-}
-
-// declare binds declare query_parameters: their defaults are their values.
-func (b *binder) declare(s *syntax.DeclareStmt, env *env) {
-	for _, p := range s.Params {
-		if p.Name == nil || p.Tabular() {
-			continue
-		}
-		t := b.typeName(p.Type)
-		e := nullLit(t)
-		if p.Default != nil {
-			e = b.castTo(b.scalar(p.Default, &ctx{env: env}), t, p.Default)
-		}
-		env.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
-	}
 }
 
 // typeName resolves the name of a type.

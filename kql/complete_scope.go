@@ -5,7 +5,9 @@ import (
 )
 
 // pluginNames are the plugins that evaluate runs.
-var pluginNames = [...]string{"activity_counts_metrics", "bag_unpack", "dcount_intersect", "ipv4_lookup", "ipv6_lookup", "narrow", "pivot", "rolling_percentile", "rows_near"}
+var pluginNames = [...]string{"active_users_count", "activity_counts_metrics", "activity_engagement", "activity_metrics", "autocluster", "bag_unpack",
+	"basket", "dcount_intersect", "diffpatterns", "funnel_sequence", "funnel_sequence_completion", "ipv4_lookup", "ipv6_lookup", "narrow",
+	"new_activity_metrics", "pivot", "preview", "rolling_percentile", "rows_near", "schema_merge", "sequence_detect", "session_count", "sliding_window_counts"}
 
 // paramValues returns the values that parameter name of op can have.
 func paramValues(name string, op syntax.Op) []string {

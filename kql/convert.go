@@ -108,7 +108,8 @@ func ticksText(sql string, t Type) string {
 	if t == DateTime {
 		return expand("(strftime(make_timestamp($1 // 10 - 62135596800000000), '%Y-%m-%dT%H:%M:%S.') || lpad(($1 % 10000000)::VARCHAR, 7, '0') || 'Z')", []expr{{sql: sql}})
 	}
-	return expand(`(CASE WHEN $1 < 0 THEN '-' ELSE '' END || CASE WHEN abs($1) >= 864000000000 THEN (abs($1) // 864000000000)::VARCHAR || '.' ELSE '' END
+	// The least timespan has no positive counterpart.
+	return expand(`(CASE WHEN $1 = -9223372036854775808 THEN '-10675199.02:48:05.4775808' ELSE CASE WHEN $1 < 0 THEN '-' ELSE '' END || CASE WHEN abs($1) >= 864000000000 THEN (abs($1) // 864000000000)::VARCHAR || '.' ELSE '' END
 || format('{:02d}:{:02d}:{:02d}', abs($1) // 36000000000 % 24, abs($1) // 600000000 % 60, abs($1) // 10000000 % 60)
-|| CASE WHEN $1 % 10000000 <> 0 THEN '.' || format('{:07d}', abs($1) % 10000000) ELSE '' END)`, []expr{{sql: sql}})
+|| CASE WHEN $1 % 10000000 <> 0 THEN '.' || format('{:07d}', abs($1) % 10000000) ELSE '' END END)`, []expr{{sql: sql}})
 }

@@ -16,6 +16,7 @@ func diagnostic(span syntax.Span, code, hint, msg string) syntax.Diagnostic {
 const (
 	codeName     = "SEM0100" // no table, column or let of that name
 	codeFunction = "SEM0260" // no function of that name
+	codeCompare  = "SEM0023" // two types that cannot be compared
 )
 
 func failed(d syntax.Diagnostics) bool { return len(d) > 0 }

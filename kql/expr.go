@@ -145,7 +145,7 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 		if v.fn != nil && len(v.fn.Params) == 0 {
 			return b.scalarOf(b.invoke(v, n, nil, c), n)
 		}
-		return b.scalarOf(*v, n)
+		return c.graph.once(b.scalarOf(*v, n))
 	}
 	b.unresolved(n, c)
 	return unknown()

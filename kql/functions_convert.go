@@ -139,7 +139,7 @@ func fromText(text expr, t Type) string {
 		return expand(`CASE WHEN regexp_full_match(replace(trim($1, ' {}()'), '-', ''), '[0-9a-fA-F]{32}') THEN
 lower(regexp_replace(replace(trim($1, ' {}()'), '-', ''), '(.{8})(.{4})(.{4})(.{4})(.{12})', '\1-\2-\3-\4-\5')) END`, args)
 	case DateTime:
-		return expand(readDateTime, args)
+		return "(" + expand(readDateTime, args) + ")"
 	case TimeSpan:
 		return expand(readTimeSpan, args)
 	}

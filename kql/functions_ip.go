@@ -22,6 +22,7 @@ func ipFunctions() []function {
 		fn("format_ipv4", formatIPv4Sigs("")...),
 		fn("format_ipv4_mask", formatIPv4Sigs(` || '/' || least("$r".p, $2)`)...),
 		fn("has_ipv4", hasIPv4("", false)...),
+		fn("ip_addresses", tpl(Dynamic, "kql_addresses($1)::JSON", String), tpl(Dynamic, "kql_addresses($1::VARCHAR)::JSON", Dynamic)),
 		fn("has_any_ipv4", hasIPv4("", true)...),
 		fn("has_ipv4_prefix", hasIPv4("[0-9.]*", false)...),
 		fn("has_any_ipv4_prefix", hasIPv4("[0-9.]*", true)...),

@@ -29,7 +29,7 @@ var aliases = [][2]string{
 	{"notempty", "isnotempty"}, {"notnull", "isnotnull"},
 	{"pack", "bag_pack"}, {"pack_dictionary", "bag_pack"}, {"arraylength", "array_length"},
 	{"array_strcat", "strcat_array"}, {"array_iif", "array_iff"}, {"array_len", "array_length"},
-	{"extractall", "extract_all"}, {"replace", "replace_regex"},
+	{"extractall", "extract_all"},
 	{"base64_decodestring", "base64_decode_tostring"}, {"base64_encodestring", "base64_encode_tostring"},
 	{"datepart", "datetime_part"}, {"getmonth", "monthofyear"}, {"weekofyear", "week_of_year"},
 	{"row_rank", "row_rank_dense"}, {"floor", "bin"}, {"ceil", "ceiling"}, {"extractjson", "extract_json"},

@@ -26,6 +26,10 @@ func regexFunctions() []function {
 			low(Dynamic, lowerExtractAll, String, String),
 			low(Dynamic, lowerExtractAll, String, Dynamic, String)),
 		fn("replace_regex", low(String, lowerReplaceRegex, String, String, String)),
+		fn("replace", low(String, func(c *call) (string, error) { // the older name has the text last
+			c.args = []expr{c.args[2], c.args[0], c.args[1]}
+			return lowerReplaceRegex(c)
+		}, String, String, String)),
 		fn("trim", trimSig("^(?:%s)|(?:%[1]s)$")),
 		fn("trim_start", trimSig("^(?:%s)")),
 		fn("trim_end", trimSig("(?:%s)$")),

@@ -75,8 +75,12 @@ func isGraphOp(op syntax.Op) bool {
 
 // needTable reports a graph where rows are needed.
 func (b *binder) needTable(r *relation, n syntax.Node) bool {
-	if r == nil || r.graph == nil {
+	if r == nil || r.graph == nil && r.more == nil {
 		return true
+	}
+	if r.more != nil {
+		b.errorf(n, "SEM0108", "these are several tables, and one is needed: the operator that yields several must be the last of the query")
+		return false
 	}
 	b.errorf(n, "SEM0122", "this is a graph, and a table is needed: put graph-match, graph-shortest-paths or graph-to-table behind it")
 	return false

@@ -223,7 +223,7 @@ func (m *matcher) paths(state string, e *matchEdge, near *matchNode, forward boo
 		node = structOf(`"$inner"`, e.nodeProps)
 		join = " JOIN " + m.from + ` AS "$inner" ON "$inner"."$id" = p."$b"`
 	}
-	conds := []string{`p."$l" < ` + itoa(e.max)}
+	conds := []string{`p."$l" < ` + formatInt(e.max)}
 	switch {
 	case m.direct(e):
 		edges = m.shortestEdges(state, edges, e, near, join)
@@ -244,7 +244,7 @@ func (m *matcher) paths(state string, e *matchEdge, near *matchNode, forward boo
 		m.emptyRows(m.from+` AS "$inner"`, node) + ` AS "$u" FROM (SELECT ` + near.id() + ` AS "$a" FROM ` + state + ") s"
 	next := `SELECT p."$a", e."$t", p."$l" + 1, ` + add(`p."$p"`, `e."$e"`) + ", " + add(`p."$v"`, `e."$s"`) + ", " + inner(`p."$i"`, `p."$b"`) + ", " + inner(`p."$u"`, node) +
 		` FROM "$paths" p JOIN ` + edges + " e ON " + on + join + where(conds)
-	return m.b.emit(`SELECT * FROM (WITH RECURSIVE "$paths" AS (`+first+" UNION ALL "+next+`) SELECT * FROM "$paths") WHERE "$l" >= `+itoa(e.min), false)
+	return m.b.emit(`SELECT * FROM (WITH RECURSIVE "$paths" AS (`+first+" UNION ALL "+next+`) SELECT * FROM "$paths") WHERE "$l" >= `+formatInt(e.min), false)
 }
 
 // emptyRows is an empty list of what sql is over from.
@@ -262,7 +262,7 @@ func (m *matcher) direct(e *matchEdge) bool {
 // breadth gives the distances ($l) of the nodes ($b), and an edge counts that
 // leads one step farther away. Where any path will do, one leads to each node.
 func (m *matcher) shortestEdges(state, edges string, e *matchEdge, near *matchNode, join string) string {
-	conds := []string{`p."$l" < ` + itoa(e.max), `r."$a" IS NULL`}
+	conds := []string{`p."$l" < ` + formatInt(e.max), `r."$a" IS NULL`}
 	inner := ""
 	if len(e.inner) > 0 {
 		inner = `(p."$l" = 0 OR ` + strings.Join(e.inner, " AND ") + ")"

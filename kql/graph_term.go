@@ -1,7 +1,10 @@
 package kql
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"picket/kql/syntax"
 )
@@ -117,6 +120,7 @@ func (m *matcher) lateCondition(x syntax.Expr) {
 	m.each, m.mixed = nil, false
 	sql := m.boolean(x, m.ctx())
 	if m.each != nil {
+		m.plain(x, sql)
 		sql = allOf(`"$m".`+m.each.edgeRows(), sql)
 	}
 	m.oneEach(x)
@@ -131,6 +135,13 @@ func (m *matcher) boolean(x syntax.Expr, c *ctx) string {
 	return e.sql
 }
 
+// plain reports a table in an expression that is computed for each edge of a path.
+func (m *matcher) plain(x syntax.Expr, sql string) {
+	if strings.Contains(sql, "(SELECT ") {
+		m.b.errorf(x, "SEM0137", "a table cannot stand in an expression over the edges of a path: take what is needed of it with toscalar()")
+	}
+}
+
 func (m *matcher) oneEach(x syntax.Expr) {
 	if m.mixed {
 		m.b.errorf(x, "SEM0132", "an expression can name the properties of one edge of variable length; use map() for the others")
@@ -143,6 +154,7 @@ func (m *matcher) value(x syntax.Expr) expr {
 	m.each, m.mixed = nil, false
 	e := m.b.scalar(x, m.ctx())
 	if m.each != nil {
+		m.plain(x, e.sql)
 		e = mapOf(`"$m".`+m.each.edgeRows(), e)
 	}
 	m.oneEach(x)
@@ -179,6 +191,13 @@ func (m *matcher) innerOf(x syntax.Expr) *matchEdge {
 // functions").
 func (b *binder) graphCall(x *syntax.Call, c *ctx) (value, bool) {
 	t := c.graph
+	if t != nil && t.m.ending && x.Func.Text == "toscalar" {
+		v := b.toScalar(x, c)
+		if v.scalar != nil {
+			v = scalarValue(t.once(*v.scalar))
+		}
+		return v, true
+	}
 	if t == nil || !isGraphFunction(x.Func.Text) {
 		return value{}, false
 	}
@@ -197,6 +216,20 @@ func (b *binder) graphCall(x *syntax.Call, c *ctx) (value, bool) {
 		return scalarValue(t.overPath(x, c)), true
 	}
 	return value{}, true
+}
+
+// once has a value that comes from a table computed beside the matches, so that
+// expressions over the edges of a path can use it.
+func (t *graphTerm) once(e expr) expr {
+	if t == nil || !t.m.ending || e.lit != nil || !strings.Contains(e.sql, "(SELECT ") {
+		return e
+	}
+	i := slices.Index(t.m.scalars, e.sql)
+	if i < 0 {
+		i = len(t.m.scalars)
+		t.m.scalars = append(t.m.scalars, e.sql)
+	}
+	return expr{sql: fmt.Sprintf(`"$s%d"."$v"`, i), typ: e.typ, bound: e.bound}
 }
 
 // ofNode binds the functions of a single node.
@@ -273,13 +306,17 @@ func (t *graphTerm) overPath(x *syntax.Call, c *ctx) expr {
 	each := m.each
 	defer func() { m.each = each }()
 	rows = `"$m".` + rows
-	switch x.Func.Text {
-	case "all":
-		return expr{sql: allOf(rows, m.boolean(x.Args[1], k)), typ: Bool}
-	case "any":
-		return expr{sql: "(len(list_filter(" + rows + `, lambda "$x": coalesce(` + m.boolean(x.Args[1], k) + ", false))) > 0)", typ: Bool}
+	if x.Func.Text == "map" {
+		v := m.b.scalar(x.Args[1], k)
+		m.plain(x.Args[1], v.sql)
+		return mapOf(rows, v)
 	}
-	return mapOf(rows, m.b.scalar(x.Args[1], k))
+	cond := m.boolean(x.Args[1], k)
+	m.plain(x.Args[1], cond)
+	if x.Func.Text == "all" {
+		return expr{sql: allOf(rows, cond), typ: Bool}
+	}
+	return expr{sql: "(len(list_filter(" + rows + `, lambda "$x": coalesce(` + cond + ", false))) > 0)", typ: Bool}
 }
 
 func allOf(rows, cond string) string {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"picket/kql/syntax"
 )
 
 // TestExternal: externaldata asks for what the query says, and reads only the
@@ -83,6 +85,56 @@ func TestTimestamp(t *testing.T) {
 	for _, src := range []string{"Syslog | project Timestamp", "DeviceEvents | project DeviceId | project Timestamp"} {
 		if _, err := Compile(src, cat, Options{}); err == nil {
 			t.Errorf("%s compiles", src)
+		}
+	}
+}
+
+// What is wrong inside a function of the workspace is told at its call, with the
+// place in the function.
+func TestFunctionProblems(t *testing.T) {
+	_, cat := openWorkspace(t)
+	opt := Options{Functions: testFunctions{}}
+	for src, want := range map[string]string{
+		"Itself(1)":                  "function Itself calls itself",
+		"print 1 | union (Wrong(1))": `in function Wrong, line 2, column 11: there is no column named "y"`,
+		"Outer":                      `in function Outer, line 1, column 2: in function Wrong, line 2, column 11`,
+		"broken(1)":                  "in function broken, line 1, column",
+		"Refused('x')":               `there is no watchlist "x"`,
+		"Twice(nothing)":             `there is no table named "nothing"`,
+	} {
+		_, err := Compile(src, cat, opt)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", src, err, want)
+		}
+		var d syntax.Diagnostics
+		if errors.As(err, &d) && d[0].Span.End > len(src) {
+			t.Errorf("%s: the place %v is not in the query", src, d[0].Span)
+		}
+	}
+	compileFor(t, cat, "print Twice(Twice(1)), Twice(2)", opt)
+}
+
+// Other workspaces' tables are not taken for this one's, unless Elsewhere says so.
+func TestElsewhere(t *testing.T) {
+	_, cat := openWorkspace(t)
+	opt := Options{Elsewhere: func(kind, name string) error {
+		if name == "mine" {
+			return nil
+		}
+		return errors.New(kind + " " + name + " is not here")
+	}}
+	for src, want := range map[string]string{
+		`workspace("mine").Syslog | union database("mine").Syslog`:                  "",
+		`workspace("other").Syslog`:                                                 "workspace other is not here",
+		`union Syslog, workspace("other").Syslog`:                                   "workspace other is not here",
+		`cluster("far").database("mine").Syslog`:                                    "cluster far is not here",
+		`cluster("mine").database("db").Syslog | join Syslog on HostName`:           "database db is not here",
+		`let w = "other"; Syslog | join (app(w).Syslog) on HostName`:                "app other is not here",
+		`Syslog | where HostName in (workspace("other").Syslog | project HostName)`: "workspace other is not here",
+	} {
+		_, err := Compile(src, cat, opt)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", src, err, want)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (b *binder) element2(x *syntax.In, l, e expr, fold bool) (string, bool) {
 	case l.typ == Bool && numeric(e.typ):
 		return "(" + e.sql + " <> 0)", true
 	}
-	b.report(x.OpPos, "SEM0023", "", "cannot compare "+l.typ.String()+" with "+e.typ.String())
+	b.report(x.OpPos, codeCompare, "", "cannot compare "+l.typ.String()+" with "+e.typ.String())
 	return "", false
 }
 
@@ -233,9 +233,16 @@ func (b *binder) hasList(x *syntax.In, l expr, list []expr, rel *relation) strin
 		terms2 = "list_concat(" + terms2 + ", " + a + ")"
 	}
 	op := strOp{before: true, after: true}
-	test := op.hasValue("lower("+l.sql+")", `lower("$t")`)
-	if all {
-		return "(len(list_filter(" + terms2 + `, lambda "$t": "$t" IS NOT NULL AND NOT ` + test + ")) = 0)"
+	filter := func(text, terms string) string {
+		test := op.hasValue("lower("+text+")", `lower("$t")`)
+		if all {
+			return "(len(list_filter(" + terms + `, lambda "$t": "$t" IS NOT NULL AND NOT ` + test + ")) = 0)"
+		}
+		return "(len(list_filter(" + terms + `, lambda "$t": "$t" IS NOT NULL AND ` + test + ")) > 0)"
 	}
-	return "(len(list_filter(" + terms2 + `, lambda "$t": "$t" IS NOT NULL AND ` + test + ")) > 0)"
+	if l.simple() {
+		return filter(l.sql, terms2)
+	}
+	// Computed once; and DuckDB takes no subquery, such as toscalar()'s, in a lambda.
+	return "list_transform([{l: " + l.sql + ", t: " + terms2 + `}], lambda "$q": ` + filter(`"$q".l`, `"$q".t`) + ")[1]"
 }

@@ -31,6 +31,9 @@ func (b *binder) invokeWith(v *value, n syntax.Node, first *relation, args []syn
 	defer func() { v.busy = false }()
 	// What a body needs of the calling row has come in as arguments; the body
 	// itself sees no columns.
+	if v.text != nil {
+		return b.body(v.text, n, func() value { return b.stmts(v.fn.Body, inner) })
+	}
 	return b.stmts(v.fn.Body, inner)
 }
 

@@ -93,6 +93,7 @@ func pureNatives() []Native {
 		{"kql_gzip", 1, func(a []string) (string, bool) {
 			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
 		}},
+		{"kql_addresses", 1, func(a []string) (string, bool) { return addressesIn(a[0]), true }},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
 		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},
 		{"kql_buildschema", 1, func(a []string) (string, bool) { return buildSchema(a[0]) }},

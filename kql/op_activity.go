@@ -13,7 +13,6 @@ type activity struct {
 	b    *binder
 	call *syntax.Call
 	time column // the timeline, under its name
-	id   Type
 	dims []column
 	from string // CTE with $t, $id and the dimensions
 	// ends of the time that is looked at, as SQL
@@ -53,7 +52,7 @@ func (b *binder) activityArgs(op *syntax.EvaluateOp, r *relation, c *ctx, option
 		return nil, nil
 	}
 	k := &ctx{env: c.env}
-	a := &activity{b: b, call: op.Call, id: id.typ}
+	a := &activity{b: b, call: op.Call}
 	for i, x := range pos[2 : 2+ends+len(consts)] {
 		e := b.scalar(x, k)
 		if i < ends && e.typ != at.typ && !(numeric(e.typ) && numeric(at.typ)) && e.typ != Unknown {
@@ -67,9 +66,39 @@ func (b *binder) activityArgs(op *syntax.EvaluateOp, r *relation, c *ctx, option
 	if a.time.name == "" {
 		a.time.name = "Timeline"
 	}
-	list := at.sql + ` AS "$t", ` + id.sql + ` AS "$id"`
-	for ; len(rest) > 0; rest = rest[1:] {
-		n, ok := rest[0].(*syntax.Name)
+	rest = a.rows(r, at, id, rest)
+	a.start, a.end = `(SELECT min("$t") FROM `+a.from+")", `(SELECT max("$t") FROM `+a.from+")"
+	if ends > 0 {
+		a.start, a.end, a.args = a.args[0].sql, a.args[1].sql, a.args[2:]
+	}
+	return a, rest
+}
+
+// activityOf is activityArgs where nothing follows the dimensions.
+func (b *binder) activityOf(op *syntax.EvaluateOp, r *relation, c *ctx, optional bool, consts ...string) *activity {
+	a, rest := b.activityArgs(op, r, c, optional, consts...)
+	if len(rest) == 0 {
+		return a
+	}
+	b.notDimension(rest[0], c)
+	return nil
+}
+
+// notDimension reports an argument where the name of a column is needed.
+func (b *binder) notDimension(x syntax.Expr, c *ctx) {
+	if n, ok := x.(*syntax.Name); ok {
+		b.unresolved(n, c)
+		return
+	}
+	b.errorf(x, "SEM0142", "a dimension is the name of a column: compute it with extend before")
+}
+
+// rows emits the rows with what is asked of them. The columns that list begins
+// with are the dimensions; the rest of it is returned.
+func (a *activity) rows(r *relation, at, id expr, list []syntax.Expr) []syntax.Expr {
+	sql := at.sql + ` AS "$t", ` + id.sql + ` AS "$id"`
+	for ; len(list) > 0; list = list[1:] {
+		n, ok := list[0].(*syntax.Name)
 		if !ok {
 			break
 		}
@@ -79,14 +108,10 @@ func (b *binder) activityArgs(op *syntax.EvaluateOp, r *relation, c *ctx, option
 		}
 		d := column{name: n.Text, typ: col.typ, id: fmt.Sprintf("d%d", len(a.dims))}
 		a.dims = append(a.dims, d)
-		list += ", " + col.ref() + " AS " + d.ref()
+		sql += ", " + col.ref() + " AS " + d.ref()
 	}
-	a.from = b.emit("SELECT "+list+" FROM "+r.from, false)
-	a.start, a.end = `(SELECT min("$t") FROM `+a.from+")", `(SELECT max("$t") FROM `+a.from+")"
-	if ends > 0 {
-		a.start, a.end, a.args = a.args[0].sql, a.args[1].sql, a.args[2:]
-	}
-	return a, rest
+	a.from = a.b.emit("SELECT "+sql+" FROM "+r.from, false)
+	return list
 }
 
 // step checks that argument i is a length of time.
@@ -162,7 +187,7 @@ func (a *activity) emit(w, prefix, from string, list ...measure) *relation {
 // slidingCounts counts, for each window, the rows and the ids in the time that
 // ends with it.
 func (b *binder) slidingCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, false, "LookbackWindow", "Bin")
+	a := b.activityOf(op, r, c, false, "LookbackWindow", "Bin")
 	if a == nil {
 		return nil
 	}
@@ -170,7 +195,7 @@ func (b *binder) slidingCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *rela
 	if !ok {
 		return nil
 	}
-	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"Count", Long, "count(*)"}, measure{"Dcount", Long, `count(DISTINCT "$id")`})
 }
 
@@ -191,7 +216,7 @@ func (a *activity) spread(step, lookback expr) (string, bool) {
 
 // engagement compares the ids of an inner window with those of an outer one.
 func (b *binder) engagement(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, true, "InnerActivityWindow", "OuterActivityWindow")
+	a := b.activityOf(op, r, c, true, "InnerActivityWindow", "OuterActivityWindow")
 	if a == nil {
 		return nil
 	}
@@ -200,14 +225,14 @@ func (b *binder) engagement(op *syntax.EvaluateOp, r *relation, c *ctx) *relatio
 		return nil
 	}
 	inner, outer := `count(DISTINCT "$id") FILTER (WHERE "$k" = 0)`, `count(DISTINCT "$id")`
-	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", from+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"dcount_activities_inner", Long, inner}, measure{"dcount_activities_outer", Long, outer}, measure{"activity_ratio", Real, inner + "::DOUBLE / " + outer})
 }
 
 // activeUsers counts the ids that were there in so many periods of the time
 // before one of their appearances.
 func (b *binder) activeUsers(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, false, "LookbackWindow", "Period", "ActivePeriodsCount", "Bin")
+	a := b.activityOf(op, r, c, false, "LookbackWindow", "Period", "ActivePeriodsCount", "Bin")
 	if a == nil || !a.step(0) {
 		return nil
 	}
@@ -218,14 +243,14 @@ func (b *binder) activeUsers(op *syntax.EvaluateOp, r *relation, c *ctx) *relati
 	}
 	seen := b.emit("SELECT *, "+bin+` AS "$w", count(DISTINCT `+period+`) OVER (PARTITION BY "$id"`+a.refs("")+` ORDER BY "$t" RANGE BETWEEN `+a.args[0].sql+" - 1 PRECEDING AND CURRENT ROW) AS \"$n\" FROM "+
 		a.from+` WHERE "$t" IS NOT NULL`, false)
-	return a.emit(`"$w"`, "", seen+` WHERE "$n" >= `+a.args[2].sql+` AND "$t" >= `+a.start+` AND "$t" <= `+a.end+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`,
+	return a.emit(`"$w"`, "", seen+` WHERE "$n" >= `+a.args[2].sql+` AND "$t" >= `+a.start+` AND "$t" <= `+a.end+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""),
 		measure{"dcount", Long, `count(DISTINCT "$id")`})
 }
 
 // sessionCount counts the sessions with activity in each window; a session is new
 // when its id was not there for the time given.
 func (b *binder) sessionCount(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, false, "Bin", "LookBackWindow")
+	a := b.activityOf(op, r, c, false, "Bin", "LookBackWindow")
 	if a == nil || !a.step(1) {
 		return nil
 	}
@@ -236,5 +261,5 @@ func (b *binder) sessionCount(op *syntax.EvaluateOp, r *relation, c *ctx) *relat
 	over := `OVER (PARTITION BY "$id"` + a.refs("") + ` ORDER BY "$t")`
 	marked := b.emit(`SELECT *, ("$t" - lag("$t") `+over+" <= "+a.args[1].sql+`) AS "$old" FROM `+a.from+` WHERE "$t" >= `+a.start+` AND "$t" <= `+a.end, false)
 	sessions := b.emit("SELECT *, "+bin+` AS "$w", count(*) FILTER (WHERE NOT coalesce("$old", false)) `+over+` AS "$s" FROM `+marked, false)
-	return a.emit(`"$w"`, "", sessions+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`, measure{"count_sessions", Long, `count(DISTINCT ("$id", "$s"))`})
+	return a.emit(`"$w"`, "", sessions+` GROUP BY "$w"`+a.refs("")+` ORDER BY "$w"`+a.refs(""), measure{"count_sessions", Long, `count(DISTINCT ("$id", "$s"))`})
 }

@@ -1,12 +1,14 @@
 package kql
 
 import (
+	"strings"
+
 	"picket/kql/syntax"
 )
 
 // activityMetrics compares the ids of each window with those of the one before.
 func (b *binder) activityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	a, _ := b.activityArgs(op, r, c, true, "Window")
+	a := b.activityOf(op, r, c, true, "Window")
 	if a == nil {
 		return nil
 	}
@@ -21,7 +23,7 @@ func (b *binder) activityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) *re
 	counts := b.emit(`SELECT c."$w"`+a.refs("c.")+`, count(*) AS "$n", count(*) FILTER (WHERE p."$w" IS NULL) AS "$new" FROM `+ids+" c LEFT JOIN "+ids+
 		` p ON p."$id" IS NOT DISTINCT FROM c."$id" AND p."$w" = `+before+same+` GROUP BY c."$w"`+a.refs("c."), false)
 	rate := `coalesce((c."$n" - c."$new")::DOUBLE / p."$n", 'nan'::DOUBLE)`
-	return a.emit(`c."$w"`, "c.", counts+" c LEFT JOIN "+sizes+` p ON p."$w" = `+before+same+` ORDER BY c."$w"`,
+	return a.emit(`c."$w"`, "c.", counts+" c LEFT JOIN "+sizes+` p ON p."$w" = `+before+same+` ORDER BY c."$w"`+a.refs("c."),
 		measure{"dcount_values", Long, `c."$n"`}, measure{"dcount_newvalues", Long, `c."$new"`}, measure{"retention_rate", Real, rate}, measure{"churn_rate", Real, "1 - " + rate})
 }
 
@@ -53,6 +55,10 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 			return nil
 		}
 	}
+	if len(rest) > 1 || len(rest) == 1 && !b.isTabular(rest[0], c.env) {
+		b.notDimension(rest[0], c)
+		return nil
+	}
 	bin, ok1 := a.bin(`"$t"`, a.args[0])
 	head, ok2 := a.bin("range", a.args[0])
 	if !ok1 || !ok2 {
@@ -68,7 +74,7 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 	}
 	step := a.args[0].sql
 	if _, calendar := a.args[0].lit.(string); calendar {
-		step = itoa(ticksPerDay)
+		step = formatInt(ticksPerDay)
 	}
 	first := b.emit(`SELECT *, min("$w") OVER (PARTITION BY "$id"`+a.refs("")+`) AS "$f" FROM `+ids, false)
 	heads := b.emit("SELECT DISTINCT "+head+` AS "$to" FROM range(`+a.start+", "+a.end+" + 1, "+step+")", false)
@@ -86,7 +92,7 @@ func (b *binder) newActivityMetrics(op *syntax.EvaluateOp, r *relation, c *ctx) 
 	list := []measure{{"dcount_new_values", Long, `"$new"`}, {"dcount_retained_values", Long, `"$kept"`}, {"dcount_churn_values", Long, `"$n" - "$kept"`},
 		{"retention_rate", Real, `"$kept"::DOUBLE / "$n"`}, {"churn_rate", Real, `("$n" - "$kept")::DOUBLE / "$n"`}}
 	a.dims = append([]column{{name: "to_" + name, typ: a.time.typ, id: "$to"}}, a.dims...)
-	return a.emit(`"$f"`, "", pairs+` ORDER BY "$f", "$to"`, list...)
+	return a.emit(`"$f"`, "", pairs+` ORDER BY "$f"`+a.refs(""), list...)
 }
 
 // isTabular reports whether x is plainly a table.
@@ -122,4 +128,43 @@ func (b *binder) lookbackIDs(op *syntax.EvaluateOp, x syntax.Expr, env *env) (st
 		return "", false
 	}
 	return b.emit("SELECT "+col.ref()+` AS "$id" FROM `+r.from, false), true
+}
+
+// activityCounts counts, for every window of time, the rows and the ids in it,
+// the ids that are new, and all ids so far.
+func (b *binder) activityCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
+	pos, _ := pluginArgs(op.Call)
+	if len(pos) < 5 {
+		b.errorf(op.Call, "SEM0003", "activity_counts_metrics() takes (Id, Timeline, Start, End, Window [, Dimension …])")
+		return nil
+	}
+	id, at := b.scalar(pos[0], c), b.scalar(pos[1], c)
+	k := &ctx{env: c.env}
+	start, end, step := b.scalar(pos[2], k), b.scalar(pos[3], k), b.scalar(pos[4], k)
+	s := newSelection()
+	s.add(resultName(pos[1]), expr{sql: start.sql + " + (" + at.sql + " - " + start.sql + ") // " + step.sql + " * " + step.sql, typ: at.typ})
+	dims := ""
+	for _, x := range pos[5:] {
+		b.projected(s, x, c)
+	}
+	for _, col := range s.cols[1:] {
+		dims += ", " + col.ref()
+	}
+	base := b.emit("SELECT "+s.sql()+", "+id.sql+` AS "$id" FROM `+r.from+" WHERE "+at.sql+" >= "+start.sql+" AND "+at.sql+" <= "+end.sql, false)
+	t := s.cols[0].ref()
+	marked := b.emit("SELECT *, min("+t+`) OVER (PARTITION BY "$id"`+dims+`) AS "$first" FROM `+base, false)
+	part := ""
+	if dims != "" {
+		part = "PARTITION BY " + dims[2:] + " "
+	}
+	out := append([]column(nil), s.cols...)
+	u := idsOf(out)
+	var sums []string
+	for i, name := range []string{"count", "dcount", "new_dcount", "aggregated_dcount"} {
+		col := column{name: name, typ: Long, id: u.add(name)}
+		out = append(out, col)
+		sums = append(sums, []string{"count(*)", `count(DISTINCT "$id")`, `count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")",
+			`(sum(count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")) OVER (" + part + "ORDER BY " + t + "))::BIGINT"}[i]+" AS "+col.ref())
+	}
+	return b.heavy("SELECT "+t+dims+", "+strings.Join(sums, ", ")+" FROM "+marked+" GROUP BY "+t+dims+" ORDER BY "+t, out)
 }

@@ -27,6 +27,16 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 		return b.dcountIntersect(op, r, c)
 	case "rows_near":
 		return b.rowsNear(op, r, c)
+	case "sequence_detect":
+		return b.sequenceDetect(op, r, c)
+	case "funnel_sequence":
+		return b.funnelSequence(op, r, c)
+	case "funnel_sequence_completion":
+		return b.funnelCompletion(op, r, c)
+	case "schema_merge":
+		return b.schemaMerge(op, r, c)
+	case "preview":
+		return b.preview(op, r, c)
 	case "sliding_window_counts":
 		return b.slidingCounts(op, r, c)
 	case "activity_engagement":
@@ -44,7 +54,7 @@ func (b *binder) evaluate(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 	case "rolling_percentile":
 		return b.rollingPercentile(op, r, c)
 	default:
-		b.errorf(op.Call.Func, "SEM0064", "the plugin %s is not supported: there are bag_unpack, pivot, narrow, activity_counts_metrics, dcount_intersect, ipv4_lookup, ipv6_lookup, rolling_percentile and rows_near", name)
+		b.refusePlugin(op.Call.Func)
 	}
 	return nil
 }
@@ -61,19 +71,6 @@ func (b *binder) probe(n syntax.Node, sql string) ([]string, bool) {
 		return nil, false
 	}
 	return rows, true
-}
-
-// pluginArgs splits a plugin's arguments into those by position and those by name.
-func pluginArgs(call *syntax.Call) (pos []syntax.Expr, named map[string]syntax.Expr) {
-	named = map[string]syntax.Expr{}
-	for _, a := range call.Args {
-		if n, ok := a.(*syntax.NamedExpr); ok && len(n.Names) == 1 {
-			named[n.Names[0].Text] = n.X
-			continue
-		}
-		pos = append(pos, a)
-	}
-	return pos, named
 }
 
 // bagUnpack makes columns of the properties of a bag. Which ones is told by
@@ -336,45 +333,6 @@ func pivotCell(agg expr, v string) expr {
 		sql = "coalesce(" + sql + ", 0)"
 	}
 	return expr{sql: sql, typ: agg.typ}
-}
-
-// activityCounts counts, for every window of time, the rows and the ids in it,
-// the ids that are new, and all ids so far.
-func (b *binder) activityCounts(op *syntax.EvaluateOp, r *relation, c *ctx) *relation {
-	pos, _ := pluginArgs(op.Call)
-	if len(pos) < 5 {
-		b.errorf(op.Call, "SEM0003", "activity_counts_metrics() takes (Id, Timeline, Start, End, Window [, Dimension …])")
-		return nil
-	}
-	id, at := b.scalar(pos[0], c), b.scalar(pos[1], c)
-	k := &ctx{env: c.env}
-	start, end, step := b.scalar(pos[2], k), b.scalar(pos[3], k), b.scalar(pos[4], k)
-	s := newSelection()
-	s.add(resultName(pos[1]), expr{sql: start.sql + " + (" + at.sql + " - " + start.sql + ") // " + step.sql + " * " + step.sql, typ: at.typ})
-	dims := ""
-	for _, x := range pos[5:] {
-		b.projected(s, x, c)
-	}
-	for _, col := range s.cols[1:] {
-		dims += ", " + col.ref()
-	}
-	base := b.emit("SELECT "+s.sql()+", "+id.sql+` AS "$id" FROM `+r.from+" WHERE "+at.sql+" >= "+start.sql+" AND "+at.sql+" <= "+end.sql, false)
-	t := s.cols[0].ref()
-	marked := b.emit("SELECT *, min("+t+`) OVER (PARTITION BY "$id"`+dims+`) AS "$first" FROM `+base, false)
-	part := ""
-	if dims != "" {
-		part = "PARTITION BY " + dims[2:] + " "
-	}
-	out := append([]column(nil), s.cols...)
-	u := idsOf(out)
-	var sums []string
-	for i, name := range []string{"count", "dcount", "new_dcount", "aggregated_dcount"} {
-		col := column{name: name, typ: Long, id: u.add(name)}
-		out = append(out, col)
-		sums = append(sums, []string{"count(*)", `count(DISTINCT "$id")`, `count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")",
-			`(sum(count(DISTINCT "$id") FILTER (WHERE "$first" = ` + t + ")) OVER (" + part + "ORDER BY " + t + "))::BIGINT"}[i]+" AS "+col.ref())
-	}
-	return b.heavy("SELECT "+t+dims+", "+strings.Join(sums, ", ")+" FROM "+marked+" GROUP BY "+t+dims+" ORDER BY "+t, out)
 }
 
 // ipLookup joins addresses with a table of networks.

@@ -2,7 +2,6 @@ package kql
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"picket/kql/syntax"
@@ -26,10 +25,13 @@ type matcher struct {
 
 	late     []string   // conditions left for the end
 	lateEdge bool       // one of them is on an edge
+	ending   bool       // what is bound now is computed at the end
 	ahead    *matchEdge // while a condition is bound that is asked of each single edge of it
 	each     *matchEdge // the variable edge that the expression being bound names by e.property
 	used     map[any]bool
 	mixed    bool // it names two of them
+
+	scalars []string // the values of toscalar() that the end needs, as SQL
 }
 
 // matchNode is a node of the pattern; all places with its name are one.
@@ -76,7 +78,7 @@ func (b *binder) graphMatch(op *syntax.GraphMatchOp, r *relation, c *ctx) *relat
 	for _, x := range conjuncts(op.Pred, nil) {
 		m.condition(x)
 	}
-	m.used = map[any]bool{}
+	m.used, m.ending = map[any]bool{}, true
 	for _, x := range conjuncts(op.Pred, nil) {
 		m.lateCondition(x)
 	}
@@ -237,6 +239,9 @@ func (m *matcher) result(state string, s *selection) *relation {
 			sql += " JOIN " + m.g.edges.from + " AS " + e.alias() + " ON " + e.alias() + `."$e" = "$m".` + e.id()
 		}
 	}
+	for i, q := range m.scalars { // DuckDB allows no subquery within a lambda
+		sql += fmt.Sprintf(` CROSS JOIN (SELECT %s AS "$v") AS "$s%d"`, q, i)
+	}
 	if len(m.late) > 0 {
 		sql += " WHERE " + strings.Join(m.late, " AND ")
 	}
@@ -295,5 +300,3 @@ func (m *matcher) elements(x syntax.Expr) map[any]bool {
 	})
 	return out
 }
-
-func itoa(i int64) string { return strconv.FormatInt(i, 10) }

@@ -13,10 +13,9 @@ func (b *binder) graphToTable(op *syntax.GraphToTableOp, r *relation, c *ctx) *r
 	for _, o := range op.Outputs {
 		t := b.graphOutput(o, r.graph)
 		if o.As != nil {
+			t.table = o.As.Text
 			named := *t
-			named.table = o.As.Text
 			c.env.vars[o.As.Text] = &value{rel: &named, name: o.As.Text}
-			t = &named
 		}
 		if first == nil {
 			first = t

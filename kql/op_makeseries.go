@@ -132,7 +132,7 @@ func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, in, bounds, di
 			}
 		}
 		ref := `a."$a` + formatInt(int64(i)) + `"`
-		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE coalesce(" + ref + ", " + d.sql + ") END)", typ: col.typ})
+		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE " + ref + " END)", typ: col.typ})
 		s.add(col.name, expr{sql: `to_json(list(` + v.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
 	}
 	at := toDynamic(expr{sql: `(g.lo + g."$i" * ` + step.sql + ")", typ: axis.typ})

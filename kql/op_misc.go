@@ -28,16 +28,32 @@ func (b *binder) render(op *syntax.RenderOp, c *ctx) {
 		if len(p.Names) == 0 {
 			continue
 		}
-		v := ""
-		switch x := p.X.(type) {
-		case *syntax.Name:
-			v = x.Text
-		case *syntax.Literal:
-			v = x.Text
-		}
-		out.Props = append(out.Props, Prop{p.Names[0].Text, v})
+		out.Props = append(out.Props, Prop{p.Names[0].Text, wordOf(p.X)})
 	}
 	b.rend = out
+}
+
+// wordOf is the value of a property as text: a word or a literal, or several
+// divided by commas; else "".
+func wordOf(x syntax.Expr) string {
+	switch x := x.(type) {
+	case *syntax.Name:
+		return x.Text
+	case *syntax.Literal:
+		return x.Text
+	case *syntax.Unary:
+		if x.Op == syntax.SUB {
+			return "-" + wordOf(x.X)
+		}
+		return wordOf(x.X)
+	case *syntax.List:
+		words := make([]string, len(x.Items))
+		for i, it := range x.Items {
+			words[i] = wordOf(it)
+		}
+		return strings.Join(words, ",")
+	}
+	return ""
 }
 
 var dotNetTypes = [...]string{"System.Object", "System.SByte", "System.Int32", "System.Int64", "System.Double", "System.Data.SqlTypes.SqlDecimal", "System.String", "System.DateTime", "System.TimeSpan", "System.Object", "System.Guid"}

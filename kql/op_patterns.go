@@ -158,7 +158,7 @@ func (p *patternPlugin) emit(q patternQuery, a, b string, measures []string) *re
 			parts = append(parts, wild.sql+" AS "+out[1+len(measures)+i].ref())
 			continue
 		}
-		v := `"$p".v[` + itoa(int64(at[i])) + "]"
+		v := `"$p".v[` + formatInt(int64(at[i])) + "]"
 		parts = append(parts, "CASE WHEN "+v+" = 0 THEN "+wild.sql+" ELSE (SELECT d."+col.ref()+" FROM "+distinct+` d WHERE d."$r" = `+v+") END AS "+out[1+len(measures)+i].ref())
 	}
 	return p.b.heavy("SELECT "+strings.Join(parts, ", ")+" FROM "+found, out)

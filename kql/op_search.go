@@ -62,7 +62,7 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		}
 		p := b.pred(searchPred(pred, cols, cs), c)
 		b.seen = seen
-		if missing := b.diags[before:]; len(missing) > 0 && onlyMissing(missing) {
+		if missing := b.diags[before:]; len(missing) > 0 && otherTable(missing) {
 			if first == nil {
 				first = append(first, missing...)
 			}
@@ -84,6 +84,18 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 		b.diags = append(b.diags, first...)
 	}
 	return b.unite(out, false, with)
+}
+
+// otherTable reports whether d may be no mistake, but about a table that search
+// comes upon: one without the column that is asked for, or with one of that name
+// and another type.
+func otherTable(d syntax.Diagnostics) bool {
+	for _, x := range d {
+		if x.Code != codeName && x.Code != codeFunction && x.Code != codeCompare {
+			return false
+		}
+	}
+	return true
 }
 
 // searchPred rewrites a search condition over the columns of one table: a bare

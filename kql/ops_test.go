@@ -100,6 +100,16 @@ func result(t testing.TB, db *sql.DB, cat Catalog, src string) string {
 	if err != nil {
 		t.Fatalf("Compile gave a %T, want syntax.Diagnostics", err)
 	}
+	text := rowsOf(t, db, q, src)
+	for _, more := range q.More {
+		text += "and\n" + rowsOf(t, db, more, src)
+	}
+	return text
+}
+
+// rowsOf runs a compiled query and prints its columns and rows.
+func rowsOf(t testing.TB, db *sql.DB, q *Query, src string) string {
+	t.Helper()
 	var b bytes.Buffer
 	for i, c := range q.Columns {
 		if i > 0 {
@@ -142,19 +152,26 @@ func result(t testing.TB, db *sql.DB, cat Catalog, src string) string {
 // testFunctions are functions saved in the workspace.
 type testFunctions struct{}
 
-func (testFunctions) Function(name string, consts []string) (string, bool) {
-	switch name {
-	case "_GetWatchlistColumns":
-		if len(consts) == 0 {
-			return "", false
-		}
-		return "datatable(" + consts[0] + ":string)['x']", true
-	case "_GetWatchlist":
-		return `(alias:string) { datatable(Alias:string, SearchKey:string)["vip","root","vip","bob","net","10.0.0.0/8"] | where Alias == alias | project SearchKey }`, true
-	case "broken":
-		return `(x:long) { `, true
+func (testFunctions) Function(name string, consts []string) (string, bool, error) {
+	defs := map[string]string{
+		"_GetWatchlist": `(alias:string) { datatable(Alias:string, SearchKey:string)["vip","root","vip","bob","net","10.0.0.0/8"] | where Alias == alias | project SearchKey }`,
+		"broken":        `(x:long) { `,
+		"Itself":        `(x:long) { Itself(x) }`,
+		"Wrong":         "(n:long) {\n  print x = n\n  | where y > 1\n}",
+		"Outer":         `() { Wrong(1) }`,
+		"Twice":         `(n:long) { n * 2 }`,
 	}
-	return "", false
+	if name == "_GetWatchlistColumns" {
+		if len(consts) == 0 {
+			return "", false, nil
+		}
+		return "datatable(" + consts[0] + ":string)['x']", true, nil
+	}
+	if name == "Refused" {
+		return "", true, errors.New("there is no watchlist \"x\"")
+	}
+	def, ok := defs[name]
+	return def, ok, nil
 }
 
 // TestOperators runs testdata/ops/*.txtar: each part is a query, a line ----,

@@ -75,6 +75,23 @@ func ticksOrNull(l, r expr, sign string) string {
 	return "TRY_CAST((" + l.sql + ")::HUGEINT " + sign + " (" + r.sql + ")::HUGEINT AS BIGINT)"
 }
 
+// decimalProduct is exact as long as DuckDB can hold all the digits, of which it
+// keeps as many behind the point as both factors have; else as near as a double.
+func decimalProduct(l, r expr) string {
+	// By way of text the digits are the fewest that mean the double.
+	near := "TRY_CAST((" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::VARCHAR AS DECIMAL(38,16))"
+	if l.typ == Real || r.typ == Real {
+		return near
+	}
+	exact := func(e expr) string {
+		if e.typ == Decimal {
+			return e.sql
+		}
+		return e.sql + "::DECIMAL(19,0)"
+	}
+	return "coalesce(TRY(" + exact(l) + " * " + exact(r) + ")::DECIMAL(38,16), " + near + ")"
+}
+
 // wrapSQL brings a HUGEINT into the range of a long.
 func wrapSQL(huge string) string {
 	return "((((" + huge + " + 9223372036854775808::HUGEINT) & 18446744073709551615::HUGEINT) - 9223372036854775808::HUGEINT)::BIGINT)"

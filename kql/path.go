@@ -65,8 +65,8 @@ func (b *binder) side(x *syntax.Name, p *syntax.Path, c *ctx) expr {
 }
 
 // qualified binds database("x").Table, workspace("x").Table and
-// cluster("c").database("d").Table. There is one database here; its tables
-// answer to any name of it.
+// cluster("c").database("d").Table. Whether this workspace answers for them
+// Options.Elsewhere says.
 func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
 	switch x := p.X.(type) {
 	case *syntax.Call:
@@ -75,9 +75,16 @@ func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
 		default:
 			return value{}, false
 		}
+		if !b.here(x, c) {
+			return value{}, true
+		}
 	case *syntax.Path:
-		if _, ok := b.qualified2(x); !ok {
+		outer, inner, ok := qualified2(x)
+		if !ok {
 			return value{}, false
+		}
+		if !b.here(outer, c) || !b.here(inner, c) {
+			return value{}, true
 		}
 	default:
 		return value{}, false
@@ -93,14 +100,31 @@ func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
 	return value{}, true
 }
 
-// qualified2 reports whether p is cluster("c").database("d").
-func (b *binder) qualified2(p *syntax.Path) (string, bool) {
+// qualified2 takes cluster("c").database("d") apart.
+func qualified2(p *syntax.Path) (cluster, database *syntax.Call, ok bool) {
 	x, ok := p.X.(*syntax.Call)
 	if !ok || x.Func.Text != "cluster" {
-		return "", false
+		return nil, nil, false
 	}
 	d, ok := p.Name.(*syntax.Call)
-	return "", ok && d.Func.Text == "database"
+	return x, d, ok && d.Func.Text == "database"
+}
+
+// here reports whether this workspace answers for workspace("x") and its like,
+// and says why not.
+func (b *binder) here(x *syntax.Call, c *ctx) bool {
+	if b.opt.Elsewhere == nil {
+		return true
+	}
+	name := ""
+	if len(x.Args) > 0 {
+		name, _ = b.scalar(x.Args[0], c).lit.(string)
+	}
+	if err := b.opt.Elsewhere(x.Func.Text, name); err != nil {
+		b.errorf(x, "SEM0030", "%s", err)
+		return false
+	}
+	return true
 }
 
 // index binds X[Index].

@@ -43,6 +43,10 @@ func (b *binder) pipe(p *syntax.Pipe, env *env) *relation {
 // ops binds operators one after the other. After an operator in error the
 // rest is bound against what it would most likely have given.
 func (b *binder) ops(ops []syntax.Op, r *relation, env *env) *relation {
+	if len(ops) > maxOps {
+		b.errorf(ops[maxOps], "SEM0101", "the pipeline has %d operators, at most %d are run", len(ops), maxOps)
+		return nil
+	}
 	for _, op := range ops {
 		if r == nil || !b.enter(op) {
 			return nil
@@ -64,7 +68,7 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		b.errorf(op, "SEM0050", "%s cannot stand inside mv-apply or partition here", opName(op))
 		return nil
 	}
-	if r.graph != nil && !isGraphOp(op) {
+	if r.more != nil || r.graph != nil && !isGraphOp(op) {
 		b.needTable(r, op)
 		return nil
 	}
@@ -136,6 +140,10 @@ func (b *binder) op(op syntax.Op, r *relation, env *env) *relation {
 		return b.scan(op, r, c)
 	case *syntax.ReduceOp:
 		return b.reduce(op, r, c)
+	case *syntax.ForkOp:
+		return b.fork(op, r, env)
+	case *syntax.FacetOp:
+		return b.facet(op, r, c)
 	case *syntax.MakeGraphOp, *syntax.GraphMatchOp, *syntax.GraphToTableOp, *syntax.GraphMarkOp:
 		return b.graphOp(op, r, c)
 	case *syntax.BadOp:
@@ -182,6 +190,10 @@ func opName(op syntax.Op) string {
 		return "scan"
 	case *syntax.FacetOp:
 		return "facet"
+	case *syntax.EvaluateOp:
+		return "evaluate"
+	case *syntax.MakeGraphOp:
+		return "make-graph"
 	case *syntax.ForkOp:
 		return "fork"
 	case *syntax.ReduceOp:
@@ -209,17 +221,32 @@ func (b *binder) table(name string) (*relation, bool) {
 	if b.opt.Open {
 		r.loose = &looseTable{name: t.Name, declared: true}
 	}
-	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime && (b.opt.From != 0 || b.opt.To != 0) {
-		var conds []string
+	if conds := b.scopeOf(r); len(conds) > 0 {
+		r.from = b.emit("SELECT * FROM "+r.from+" WHERE "+strings.Join(conds, " AND "), true)
+	}
+	return r, true
+}
+
+// scopeOf is what the request restricts the rows of a stored table to.
+func (b *binder) scopeOf(r *relation) []string {
+	var conds []string
+	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime {
 		if b.opt.From != 0 {
 			conds = append(conds, col.ref()+" >= "+ticksLit(b.opt.From, DateTime).sql)
 		}
 		if b.opt.To != 0 {
 			conds = append(conds, col.ref()+" < "+ticksLit(b.opt.To, DateTime).sql)
 		}
-		r.from = b.emit("SELECT * FROM "+r.from+" WHERE "+strings.Join(conds, " AND "), true)
 	}
-	return r, true
+	if b.opt.Resource == "" {
+		return conds
+	}
+	col, ok := find(r.cols, "_ResourceId")
+	if !ok || col.typ != String {
+		return append(conds, "false")
+	}
+	id := "lower(" + col.ref() + ")"
+	return append(conds, "("+id+" = "+quoteString(b.opt.Resource)+" OR starts_with("+id+", "+quoteString(b.opt.Resource+"/")+"))")
 }
 
 // schema resolves (a:string, b:long).

@@ -38,7 +38,8 @@ type value struct {
 	env    *env // the scope fn was written in
 	// pattern, when set, is a declared pattern; none of the above is.
 	pattern *syntax.PatternStmt
-	busy    bool // fn is being expanded: calls of itself are refused
+	text    *functionText // where fn was read from, when that is not the query
+	busy    bool          // fn is being expanded: calls of itself are refused
 	name    string
 }
 

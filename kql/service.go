@@ -20,7 +20,15 @@ var serviceFunctions = map[string]string{
 }
 
 // Function returns the definition of a service function.
-func (ServiceFunctions) Function(name string, _ []string) (string, bool) {
+func (ServiceFunctions) Function(name string, _ []string) (string, bool, error) {
 	def, ok := serviceFunctions[name]
-	return def, ok
+	return def, ok, nil
+}
+
+// IsFunction reports whether the language itself has a function of that name: a
+// workspace's function cannot be called by it.
+func IsFunction(name string) bool {
+	_, scalar := lookupScalar(name)
+	_, aggregate := lookupAggregate(name)
+	return scalar || aggregate
 }

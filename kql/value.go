@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Ticks of the larger units.
@@ -111,6 +112,12 @@ var dateLayouts = []string{
 func ParseDateTime(s string) (Ticks, error) {
 	orig := s
 	s = strings.TrimSpace(strings.Trim(strings.TrimSpace(s), `"'`))
+	s = strings.Map(func(r rune) rune { // what was copied from a web page has spaces of other kinds
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, s)
 	if n := len(s); n > 64 || n < 4 {
 		return 0, fmt.Errorf("parsing datetime %.70q: want a form such as 2024-01-31T12:34:56.1234567Z", orig)
 	}

@@ -76,6 +76,7 @@ type desk struct {
 	keyID  string // names the key in the ledger
 	price  int64  // of a request, in millionths of a US dollar
 	db     *state.DB
+	books  *ledger
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -88,8 +89,8 @@ type desk struct {
 	paused time.Time // until when it said it would refuse
 }
 
-func newDesk(p *Provider, key picket.Secret, db *state.DB, o EngineOptions) *desk {
-	d := &desk{Provider: p, key: key, price: int64(math.Round(p.PriceUSD * 1e6)), db: db, client: o.Client, now: o.Now, log: o.Logger}
+func newDesk(p *Provider, key picket.Secret, db *state.DB, books *ledger, o EngineOptions) *desk {
+	d := &desk{Provider: p, key: key, price: int64(math.Round(p.PriceUSD * 1e6)), db: db, books: books, client: o.Client, now: o.Now, log: o.Logger}
 	sum := sha256.Sum256([]byte(key.Reveal()))
 	if d.keyID = "none"; key != "" {
 		d.keyID = hex.EncodeToString(sum[:4])
@@ -109,7 +110,7 @@ func newDesk(p *Provider, key picket.Secret, db *state.DB, o EngineOptions) *des
 func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	kept, good := d.kept(ctx, ip)
 	if good && !c.Refresh {
-		d.count(ctx, c, state.ProviderUsage{Cached: 1, SavedMicroUSD: d.price})
+		d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
 		return kept
 	}
 	arrived := d.flights.DoChan(ip.String(), func() (any, error) {
@@ -167,7 +168,7 @@ func (d *desk) kept(ctx context.Context, ip netip.Addr) (f Finding, good bool) {
 func (d *desk) fly(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	if !c.Refresh { // an earlier flight may have landed since
 		if f, good := d.kept(ctx, ip); good {
-			d.count(ctx, c, state.ProviderUsage{Cached: 1, SavedMicroUSD: d.price})
+			d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
 			return f
 		}
 	}
@@ -247,8 +248,8 @@ func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (Finding, boo
 		return d.wait(a.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", a.Asked.UTC().Format(time.RFC3339))), false
 	}
 	if err == nil {
-		u := d.usage(c, state.ProviderUsage{Requests: 1, CostMicroUSD: d.price})
-		u.Day = now.Format(time.DateOnly)
+		u := d.usage(c)
+		u.Day, u.Requests, u.CostMicroUSD = now.Format(time.DateOnly), 1, d.price
 		err = d.db.StartRequest(ctx, u, ip, state.ProviderAnswer{Asked: now, Expires: now.Add(d.TTL.of(Hit))},
 			func(day, month int64) error { return d.budget(now, day, month, c.Analyst) })
 	}
@@ -310,7 +311,9 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 		err = d.db.DropProviderAnswer(ctx, d.Name, ip)
 		if f.State == Waiting || f.State == Refused {
 			c.Purse.giveBack(d.price)
-			d.count(ctx, c, state.ProviderUsage{CostMicroUSD: -d.price})
+			u := d.usage(c)
+			u.CostMicroUSD = -d.price
+			err = errors.Join(err, d.db.AddProviderUsage(ctx, u))
 		}
 	}
 	if err != nil { // the answer is good, and paid for
@@ -319,15 +322,12 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 	return f
 }
 
-func (d *desk) usage(c Caller, u state.ProviderUsage) state.ProviderUsage {
-	u.Day, u.Provider, u.Key = d.now().UTC().Format(time.DateOnly), d.Name, d.keyID
-	u.Playbook, u.Incident = c.Playbook, c.Incident
-	return u
+// line is where a caller's lookups are counted now.
+func (d *desk) line(c Caller) ledgerLine {
+	return ledgerLine{d.now().UTC().Format(time.DateOnly), d.Name, d.keyID, c.Playbook, c.Incident}
 }
 
-// count adds to the ledger.
-func (d *desk) count(ctx context.Context, c Caller, u state.ProviderUsage) {
-	if err := d.db.AddProviderUsage(ctx, d.usage(c, u)); err != nil && ctx.Err() == nil {
-		d.log.ErrorContext(ctx, "the ledger is not written", "provider", d.Name, "err", err)
-	}
+func (d *desk) usage(c Caller) state.ProviderUsage {
+	l := d.line(c)
+	return state.ProviderUsage{Day: l.day, Provider: l.provider, Key: l.key, Playbook: l.playbook, Incident: l.incident}
 }

@@ -3,10 +3,15 @@ package reputation
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"picket"
 	"picket/state"
@@ -27,23 +32,51 @@ type EngineOptions struct {
 	Providers []*Provider
 	// Keys are those of the providers, by name. A provider that needs one and has
 	// none is not asked.
-	Keys   map[string]picket.Secret
-	Client *http.Client     // nil is one of [NewClient]
-	Now    func() time.Time // nil is time.Now
-	Logger *slog.Logger     // nil discards
+	Keys map[string]picket.Secret
+	// Resolver, when not nil, is asked for the names of addresses.
+	Resolver *net.Resolver
+	Client   *http.Client     // nil is one of [NewClient]
+	Now      func() time.Time // nil is time.Now
+	Logger   *slog.Logger     // nil discards
+}
+
+// A remote source is asked over a network, and keeps its answers.
+type remote interface {
+	Asks(ip netip.Addr) bool
+	look(ctx context.Context, ip netip.Addr, c Caller) Finding
 }
 
 // An Engine says who an address is and what it wants, from every source there
 // is, within their limits and the user's money.
 type Engine struct {
 	db     *state.DB
+	books  *ledger
 	skip   *Skipper
 	locals []Local
-	desks  []*desk
+	desks  []*desk  // the providers
+	remote []remote // they and others that are asked over a network
 	now    func() time.Time
 	log    *slog.Logger
 
 	overrides overrides
+
+	recent     *otter.Cache[netip.Addr, recent]
+	generation atomic.Uint64 // of what is known locally
+}
+
+const (
+	maxRecent = 20_000 // profiles, of some kilobytes each
+	// recentFor is how long a profile is good that no remote source has said
+	// anything of.
+	recentFor = 10 * time.Minute
+)
+
+// A recent profile answers the same question asked again, while every source
+// would say the same.
+type recent struct {
+	Profile
+	until      time.Time
+	generation uint64
 }
 
 // NewEngine returns an engine that keeps its books in the state database.
@@ -60,31 +93,45 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{db: db, skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
+	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db, o.Logger), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
-			e.desks = append(e.desks, newDesk(p, key, db, o))
+			d := newDesk(p, key, db, e.books, o)
+			e.desks = append(e.desks, d)
+			e.remote = append(e.remote, d)
 		}
+	}
+	if o.Resolver != nil {
+		e.remote = append(e.remote, newReverseDNS(o.Resolver, db, o))
 	}
 	return e
 }
 
-// Lookup returns the profile of an address. It has no error: what a source could
+// Lookup returns the profile of an address, which is not to be changed. It has no error: what a source could
 // not say stands in its row. An address that must not be asked about is
 // skipped, with the reason, and shown to nobody.
 func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	ip = ip.WithZone("").Unmap()
 	now := e.now()
 	if why := e.skip.Reason(ip); why != "" {
-		e.countSkipped(ctx, c)
-		return Profile{IP: ip, Status: "skipped", Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
+		e.countSkipped(c)
+		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
+	}
+	generation := e.generation.Load()
+	if r, ok := e.recent.GetIfPresent(ip); ok && !c.Refresh && r.generation == generation && now.Before(r.until) {
+		for _, d := range e.desks {
+			if d.Asks(ip) {
+				d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+			}
+		}
+		return r.Profile
 	}
 	findings := e.Local(ip)
-	asked := make([]Finding, len(e.desks))
+	asked := make([]Finding, len(e.remote))
 	var wg sync.WaitGroup
-	for i, d := range e.desks {
-		if d.Asks(ip) {
-			wg.Go(func() { asked[i] = d.look(ctx, ip, c) })
+	for i, r := range e.remote {
+		if r.Asks(ip) {
+			wg.Go(func() { asked[i] = r.look(ctx, ip, c) })
 		}
 	}
 	wg.Wait()
@@ -97,8 +144,43 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	if len(e.desks) > 0 {
 		e.remember(ctx, p)
 	}
+	if r, ok := recentOf(p, now); ok {
+		r.generation = generation
+		e.recent.Set(ip, r)
+	}
 	return p
 }
+
+// Skips says whether an address is one that must not be asked about.
+func (e *Engine) Skips(ip netip.Addr) bool { return e.skip.Reason(ip.WithZone("").Unmap()) != "" }
+
+// recentOf makes a profile one that may answer again, if every source has
+// answered, and answers that are good for a while.
+func recentOf(p Profile, now time.Time) (recent, bool) {
+	r := recent{Profile: p, until: now.Add(recentFor)}
+	if p.Status != StatusEnriched {
+		return r, false
+	}
+	remote := false
+	r.CostUSD, r.Sources = 0, slices.Clone(p.Sources)
+	for i := range r.Sources {
+		f := &r.Sources[i]
+		if f.Stale {
+			return r, false
+		}
+		f.Cached, f.CostUSD = true, 0
+		if !f.Expires.IsZero() && (!remote || f.Expires.Before(r.until)) {
+			r.until, remote = f.Expires, true
+		}
+	}
+	if o := p.Override; o != nil && !o.Expires.IsZero() && o.Expires.Before(r.until) {
+		r.until = o.Expires
+	}
+	return r, true
+}
+
+// Changed says that what local sources know has changed.
+func (e *Engine) Changed() { e.generation.Add(1) }
 
 // Local returns what the local sources say of an address.
 func (e *Engine) Local(ip netip.Addr) []Finding {
@@ -117,16 +199,18 @@ func (e *Engine) remember(ctx context.Context, p Profile) {
 	}
 }
 
-// countSkipped writes into the ledger what not asking has saved.
-func (e *Engine) countSkipped(ctx context.Context, c Caller) {
-	lines := make([]state.ProviderUsage, 0, len(e.desks))
+// countSkipped counts what not asking has saved.
+func (e *Engine) countSkipped(c Caller) {
 	for _, d := range e.desks {
-		lines = append(lines, d.usage(c, state.ProviderUsage{Skipped: 1, SavedMicroUSD: d.price}))
-	}
-	if err := e.db.AddProviderUsage(ctx, lines...); err != nil && ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "the ledger is not written", "err", err)
+		e.books.add(d.line(c), ledgerCount{skipped: 1, saved: d.price})
 	}
 }
+
+// Run keeps the books until ctx ends. Without it they are written by Flush alone.
+func (e *Engine) Run(ctx context.Context) error { return e.books.run(ctx) }
+
+// Flush writes the books.
+func (e *Engine) Flush(ctx context.Context) error { return e.books.flush(ctx) }
 
 // History returns how the verdict of an address has changed, the newest first.
 func (e *Engine) History(ctx context.Context, ip netip.Addr) ([]state.VerdictChange, error) {

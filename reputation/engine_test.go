@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,9 @@ func TestLookupSkips(t *testing.T) {
 	}
 	if n := r.requests.Load(); n != 0 {
 		t.Errorf("%d requests", n)
+	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	u, err := r.db.ProviderUsageSince(t.Context(), "2026-01-01")
 	if err != nil || len(u) != 1 || u[0].Skipped != 5 || u[0].SavedMicroUSD != 100_000 {
@@ -267,5 +271,45 @@ func TestSetVerdict(t *testing.T) {
 	}
 	if err := r.SetVerdict(t.Context(), network, Override{Verdict: Benign}); picket.CodeOf(err) != picket.Invalid {
 		t.Errorf("without an author: %v", err)
+	}
+}
+
+// TestRecent: the same question is answered from memory, until something changes.
+func TestRecent(t *testing.T) {
+	r := newRig(t, witnessYAML)
+	s := New(r.db, Options{Changed: r.Changed})
+	r.locals = append(r.locals, Store{DB: r.db})
+	if p := r.Lookup(t.Context(), someone, Caller{}); p.Verdict != Malicious || p.CostUSD != 0.02 {
+		t.Fatalf("%+v", p)
+	}
+	p := r.Lookup(t.Context(), someone, Caller{})
+	if f := r.source(t, p); !f.Cached || p.CostUSD != 0 || f.CostUSD != 0 {
+		t.Errorf("%+v", p)
+	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	u, err := r.db.ProviderUsageSince(t.Context(), "2026-01-01")
+	if err != nil || len(u) != 1 || u[0].Cached != 1 || u[0].Requests != 1 || u[0].CostMicroUSD != 20_000 || u[0].SavedMicroUSD != 20_000 {
+		t.Errorf("%+v %v", u, err)
+	}
+	if _, err := s.Import(t.Context(), strings.NewReader(`{"ip":"45.83.64.1","ttps":["known-bot"]}`), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Lookup(t.Context(), someone, Caller{}); !slices.Contains(p.Labels, "known-bot") {
+		t.Errorf("an import is not seen: %+v", p)
+	}
+}
+
+// BenchmarkLookup is a lookup of an address that was looked up before.
+func BenchmarkLookup(b *testing.B) {
+	db, err := state.Open(b.Context(), state.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	e := NewEngine(db, EngineOptions{Locals: []Local{list{}}})
+	for b.Loop() {
+		e.Lookup(b.Context(), someone, Caller{})
 	}
 }

@@ -77,6 +77,9 @@ func (s *Service) Import(ctx context.Context, r io.Reader, name string) (Importe
 	if err != nil {
 		return Imported{}, fmt.Errorf("import %s: %w", name, err)
 	}
+	if s.changed != nil {
+		s.changed()
+	}
 	n := len(im.profiles)
 	return Imported{Records: n, Added: added, Replaced: n - added, Warnings: im.warnings, MoreWarnings: im.moreWarnings}, nil
 }

@@ -61,7 +61,7 @@ func TestImportFormats(t *testing.T) {
 				{IP: netip.MustParseAddr("2a01:4f8::7"), Verdict: "benign", Sources: []string{"published ranges"}},
 				{IP: netip.MustParseAddr("45.9.20.1"), Verdict: "malicious", Ttps: []string{"known-bot"}},
 			} {
-				p, ok, err := s.Lookup(t.Context(), want.IP)
+				p, ok, err := s.db.Profile(t.Context(), want.IP)
 				if err != nil || !ok {
 					t.Fatalf("%s: ok=%v err=%v", want.IP, ok, err)
 				}
@@ -87,7 +87,7 @@ func TestImportReplaces(t *testing.T) {
 	}
 	f(`{"ip":"8.8.8.8","ttps":["known-bot"],"asn":15169}`, Imported{Records: 1, Added: 1})
 	f("{\"ip\":\"8.8.8.8\",\"ttps\":[]}\n\n{\"ip\":\"9.9.9.9\",\"ttps\":[]}", Imported{Records: 2, Added: 1, Replaced: 1})
-	p, ok, err := s.Lookup(t.Context(), netip.MustParseAddr("::ffff:8.8.8.8"))
+	p, ok, err := s.db.Profile(t.Context(), netip.MustParseAddr("8.8.8.8"))
 	if !ok || err != nil || len(p.Ttps) > 0 || p.Asn != 0 || p.Verdict != "unknown" {
 		t.Errorf("%+v %v %v: what was known before is still there", p, ok, err)
 	}
@@ -99,7 +99,8 @@ func TestImportReplaces(t *testing.T) {
 			{1, "ip", "10.0.0.1 is never looked up: private-use (RFC 1918)"},
 		},
 	})
-	if _, ok, _ := s.Lookup(t.Context(), netip.MustParseAddr("10.0.0.1")); ok {
+	e := NewEngine(s.db, EngineOptions{Locals: []Local{Store{DB: s.db}}})
+	if p := e.Lookup(t.Context(), netip.MustParseAddr("10.0.0.1"), Caller{}); p.Status != StatusSkipped {
 		t.Error("a private address is answered for")
 	}
 }
@@ -165,7 +166,7 @@ func TestImportRefuses(t *testing.T) {
 	f("ip\n8.8.8.8\n\"8.8\n", `line 3: not CSV, the rest was not read: extraneous or missing " in quoted-field`)
 	f(strings.Repeat("{}\n", 25), append(repeated("line %d: ip: is missing", 20), "and 5 more")...)
 
-	if _, ok, _ := s.Lookup(t.Context(), netip.MustParseAddr("8.8.8.8")); ok {
+	if _, ok, _ := s.db.Profile(t.Context(), netip.MustParseAddr("8.8.8.8")); ok {
 		t.Error("a record of a refused file was imported")
 	}
 }

@@ -18,13 +18,14 @@ import (
 // The scopes of API keys. A key with [ScopeAdmin] may do everything.
 const (
 	ScopeLookup = "lookup" // ask for the reputation of addresses; metered
+	ScopeBulk   = "bulk"   // ask for many in one call; metered as well
 	ScopeQuery  = "query"  // read logs and incidents
 	ScopeIngest = "ingest" // send logs
 	ScopeAdmin  = "admin"
 )
 
 // Scopes returns every scope there is.
-func Scopes() []string { return []string{ScopeLookup, ScopeQuery, ScopeIngest, ScopeAdmin} }
+func Scopes() []string { return []string{ScopeLookup, ScopeBulk, ScopeQuery, ScopeIngest, ScopeAdmin} }
 
 // A key is keyPrefix, ten characters that name it, and 256 random bits, all in
 // lower-case base32: secret scanners find it with pk_[a-z2-7]{62}.
@@ -59,10 +60,11 @@ type cachedKey struct {
 
 // A NewKey says what key [Service.CreateKey] makes.
 type NewKey struct {
-	Name      string   // for people; required
-	Scopes    []string // at least one of [Scopes]
-	PerDay    int      // lookups a day (UTC); 0 is no limit
-	PerSecond float64  // lookups a second; 0 is no limit
+	Name      string    // for people; required
+	Scopes    []string  // at least one of [Scopes]
+	PerDay    int       // lookups a day (UTC); 0 is no limit
+	PerSecond float64   // lookups a second; 0 is no limit
+	Expires   time.Time // zero: never
 }
 
 // CreateKey makes an API key and returns it with its text, which is shown now
@@ -77,38 +79,70 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (state.Key, picket.Se
 	case k.PerDay < 0 || !(k.PerSecond >= 0 && k.PerSecond <= 1e6): // written so that NaN is refused
 		return state.Key{}, "", picket.Errorf(picket.Invalid, "limits of a key are not negative, and at most 1000000 a second; 0 is no limit")
 	}
+	if !k.Expires.IsZero() && !s.now().Before(k.Expires) {
+		return state.Key{}, "", picket.Errorf(picket.Invalid, "a key must expire later than now, not at %s", k.Expires.UTC().Format(time.RFC3339))
+	}
 	for _, scope := range k.Scopes {
 		if !slices.Contains(Scopes(), scope) {
 			return state.Key{}, "", picket.Errorf(picket.Invalid, "unknown scope %q: a key has some of %s", scope, strings.Join(Scopes(), ", "))
 		}
 	}
-	random := func(n int) string {
-		raw := make([]byte, n)
-		_, _ = rand.Read(raw) // never fails
-		return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
-	}
-	id := keyPrefix + random(7)[:keyIDLen-len(keyPrefix)]
-	text := id + random(32)
-	key := state.Key{
-		ID: id, Name: k.Name, Scopes: slices.Compact(slices.Sorted(slices.Values(k.Scopes))),
-		PerDay: k.PerDay, PerSecond: k.PerSecond, Created: s.now().UTC().Truncate(time.Millisecond),
-	}
+	key, text := s.newKey(k)
 	if err := s.db.AddKey(ctx, key, sha256.Sum256([]byte(text))); err != nil {
 		return state.Key{}, "", err
 	}
 	return key, picket.Secret(text), nil
 }
 
-// VerifyKey returns the key with this text if it exists, is not revoked and has
-// the scope. Otherwise the error has the code [picket.Denied] and never says
-// more of the text than the part that is not secret.
+// newKey makes a key and its text.
+func (s *Service) newKey(k NewKey) (state.Key, string) {
+	random := func(n int) string {
+		raw := make([]byte, n)
+		_, _ = rand.Read(raw) // never fails
+		return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
+	}
+	id := keyPrefix + random(7)[:keyIDLen-len(keyPrefix)]
+	return state.Key{
+		ID: id, Name: k.Name, Scopes: slices.Compact(slices.Sorted(slices.Values(k.Scopes))),
+		PerDay: k.PerDay, PerSecond: k.PerSecond, Created: s.now().UTC().Truncate(time.Millisecond), Expires: k.Expires.UTC().Truncate(time.Millisecond),
+	}, id + random(32)
+}
+
+// VerifyKey returns the key with this text, or the one that a token of
+// [Service.IssueToken] stands for, if it exists, is not revoked and has the scope.
+// Otherwise the error has the code [picket.Denied] and never says more of the
+// text than the part that is not secret.
 func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope string) (state.Key, error) {
 	raw := text.Reveal()
 	if raw == "" {
 		return state.Key{}, picket.Errorf(picket.Denied, "an API key is needed: send it in the header x-api-key")
 	}
+	find := s.keyOfText
+	if strings.HasPrefix(raw, tokenPrefix) {
+		find = s.keyOfToken
+	}
+	key, err := find(ctx, raw)
+	if err != nil {
+		return state.Key{}, err
+	}
+	if !key.Revoked.IsZero() {
+		return state.Key{}, picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
+	}
+	if !key.Expires.IsZero() && !s.now().Before(key.Expires) {
+		return state.Key{}, picket.Errorf(picket.Denied, "API key %s expired at %s", key.ID, key.Expires.Format(time.RFC3339))
+	}
+	if !slices.Contains(key.Scopes, scope) && !slices.Contains(key.Scopes, ScopeAdmin) {
+		return state.Key{}, picket.Errorf(picket.Denied, "API key %s lacks the scope %s, it has %s", key.ID, scope, strings.Join(key.Scopes, ", "))
+	}
+	s.noteUse(ctx, key.ID)
+	return key, nil
+}
+
+// keyOfText returns the key with this text; it may be revoked.
+func (s *Service) keyOfText(ctx context.Context, raw string) (state.Key, error) {
+	refused := picket.Errorf(picket.Denied, "not an API key of this server")
 	if len(raw) != keyTextLen || !strings.HasPrefix(raw, keyPrefix) {
-		return state.Key{}, picket.Errorf(picket.Denied, "not an API key of this server")
+		return state.Key{}, refused
 	}
 	known, ok, err := s.key(ctx, raw[:keyIDLen])
 	if err != nil {
@@ -116,17 +150,9 @@ func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope strin
 	}
 	hash := sha256.Sum256([]byte(raw))
 	if subtle.ConstantTimeCompare(hash[:], known.hash[:]) != 1 || !ok {
-		return state.Key{}, picket.Errorf(picket.Denied, "not an API key of this server")
+		return state.Key{}, refused
 	}
-	key := known.key
-	if !key.Revoked.IsZero() {
-		return state.Key{}, picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
-	}
-	if !slices.Contains(key.Scopes, scope) && !slices.Contains(key.Scopes, ScopeAdmin) {
-		return state.Key{}, picket.Errorf(picket.Denied, "API key %s lacks the scope %s, it has %s", key.ID, scope, strings.Join(key.Scopes, ", "))
-	}
-	s.noteUse(ctx, key.ID)
-	return key, nil
+	return known.key, nil
 }
 
 // key returns a key by id from memory, or from the database when it is not
@@ -189,12 +215,17 @@ func (s *Service) RevokeKey(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.keys.mu.Lock()
-	delete(s.keys.byID, id)
-	s.keys.revocations++
-	s.keys.mu.Unlock()
+	s.forgetKey(id)
 	if !found {
 		return picket.Errorf(picket.NotFound, "no API key has the id %q: keys are listed with their ids", id)
 	}
 	return nil
+}
+
+// forgetKey makes the next use of a key read it again.
+func (s *Service) forgetKey(id string) {
+	s.keys.mu.Lock()
+	delete(s.keys.byID, id)
+	s.keys.revocations++
+	s.keys.mu.Unlock()
 }

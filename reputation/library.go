@@ -24,6 +24,9 @@ type Library struct {
 	now  func() time.Time
 	log  *slog.Logger
 
+	// Changed, when not nil, is called after sets were read.
+	Changed func()
+
 	reloading sync.Mutex
 	loaded    atomic.Pointer[[]*loadedSet]
 }
@@ -103,7 +106,11 @@ func (l *Library) Load() error {
 			next = append(next, s)
 		}
 	}
+	changed := !slices.Equal(next, *l.loaded.Load())
 	l.loaded.Store(&next)
+	if changed && l.Changed != nil {
+		l.Changed()
+	}
 	return errors.Join(errs...)
 }
 

@@ -25,7 +25,7 @@ const halfLife = 30 * 24 * time.Hour
 // source of middling reliability decides: see [verdictOf]. A country alone never
 // weighs.
 func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time) Profile {
-	p := Profile{IP: ip, Status: "enriched", Labels: []string{}, Sources: findings, At: now}
+	p := Profile{IP: ip, Status: StatusEnriched, Labels: []string{}, Sources: findings, At: now}
 	if v4, kind, ok := address.Embedded(ip); ok {
 		p.EmbeddedIPv4 = fmt.Sprintf("%s (%s)", v4, kind)
 	}
@@ -34,7 +34,7 @@ func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time)
 	for _, f := range findings {
 		p.CostUSD += f.CostUSD
 		if f.State == Waiting || f.State == Failed || f.State == Refused {
-			p.Status = "partial"
+			p.Status = StatusPartial
 		}
 	}
 	if override != nil && (override.Expires.IsZero() || now.Before(override.Expires)) {

@@ -3,6 +3,7 @@ package reputation
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 type overrides struct {
 	mu    sync.RWMutex
 	table *bart.Table[*Override]
+	list  []state.Override // what the table is made of
 }
 
 // of returns the override for an address, of the most specific network, or nil.
@@ -36,16 +38,27 @@ func (e *Engine) LoadOverrides(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now := e.now()
+	list = slices.DeleteFunc(list, func(o state.Override) bool { return !o.Expires.IsZero() && !now.Before(o.Expires) })
 	table := new(bart.Table[*Override])
 	for _, o := range list {
-		if o.Expires.IsZero() || e.now().Before(o.Expires) {
-			table.Insert(o.Network, &Override{Verdict: Verdict(o.Verdict), Author: o.Author, Note: o.Note, Set: o.At, Expires: o.Expires})
-		}
+		table.Insert(o.Network, &Override{Verdict: Verdict(o.Verdict), Author: o.Author, Note: o.Note, Set: o.At, Expires: o.Expires})
 	}
 	e.overrides.mu.Lock()
-	defer e.overrides.mu.Unlock()
-	e.overrides.table = table
+	changed := !slices.Equal(list, e.overrides.list)
+	e.overrides.table, e.overrides.list = table, list
+	e.overrides.mu.Unlock()
+	if changed { // otherwise every profile in memory is still right
+		e.Changed()
+	}
 	return nil
+}
+
+// Verdicts returns the verdicts that people have set and that have not expired.
+func (e *Engine) Verdicts() []state.Override {
+	e.overrides.mu.RLock()
+	defer e.overrides.mu.RUnlock()
+	return slices.Clone(e.overrides.list)
 }
 
 // SetVerdict lets a person decide for an address or network: their verdict wins

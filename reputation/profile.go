@@ -3,13 +3,21 @@ package reputation
 import (
 	"net/netip"
 	"time"
+
+	"picket"
+)
+
+// The statuses of a profile.
+const (
+	StatusEnriched = "enriched"
+	StatusPartial  = "partial" // some source did not answer, or not yet
+	StatusSkipped  = "skipped" // no source was asked: Reason says why
 )
 
 // A Profile is what is known of one address, from all sources together.
 type Profile struct {
 	IP netip.Addr `json:"ip"`
-	// Status is "enriched", "skipped" (Reason says why, and no source was
-	// asked), or "partial": some source did not answer yet.
+	// Status is one of those below.
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"` // in one sentence, for an analyst
 
@@ -63,4 +71,15 @@ type Override struct {
 	Note    string    `json:"note,omitempty"`
 	Set     time.Time `json:"set"`
 	Expires time.Time `json:"expires,omitzero"` // zero: never
+}
+
+// Err is why a profile must not be taken for an answer: Picket's own store failed,
+// and what it knows may be all there is.
+func (p *Profile) Err() error {
+	for _, f := range p.Sources {
+		if f.Source == storeName && f.State == Failed {
+			return picket.Errorf(picket.Unavailable, "look up %s: %s", p.IP, f.Reason)
+		}
+	}
+	return nil
 }

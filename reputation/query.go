@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// errNoAddress is what [ParseIPQuery] answers for anything but one address.
-var errNoAddress = errors.New("the query has no valid ip, or more than one")
+// errNoAddress is what [ParseIPQuery] and [ParseIP] answer for anything but one address.
+var errNoAddress = errors.New("want one IP address such as 203.0.113.7 or 2001:db8::1")
 
 // ParseIPQuery finds the address in the raw query of a Prowl call, ip=ADDRESS,
 // and returns it unmapped and without its zone. Clients do not encode the
@@ -35,14 +35,16 @@ func ParseIPQuery(rawQuery string) (netip.Addr, error) {
 		return netip.Addr{}, errNoAddress
 	}
 	if decoded, err := url.QueryUnescape(value); err == nil {
-		if a, err := parseForgiving(decoded); err == nil {
+		if a, err := ParseIP(decoded); err == nil {
 			return a, nil
 		}
 	}
-	return parseForgiving(value)
+	return ParseIP(value)
 }
 
-func parseForgiving(text string) (netip.Addr, error) {
+// ParseIP reads one address, forgiving blanks around it and brackets around an IPv6
+// one, and returns it unmapped and without its zone.
+func ParseIP(text string) (netip.Addr, error) {
 	text = strings.TrimSpace(text)
 	bracketed := strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
 	if bracketed {

@@ -5,14 +5,13 @@
 package reputation
 
 import (
-	"context"
-	"fmt"
+	"crypto/rand"
 	"log/slog"
 	"math"
-	"net/netip"
 	"sync"
 	"time"
 
+	"picket"
 	"picket/state"
 )
 
@@ -21,22 +20,25 @@ const DefaultPriceUSD = 0.02
 
 // Options configure [New].
 type Options struct {
+	Skip     *Skipper         // for warnings of an import; nil is what is not public
+	Changed  func()           // called after an import; may be nil
 	PriceUSD *float64         // of one counted lookup; nil is DefaultPriceUSD
-	Skip     *Skipper         // nil skips what is not public
+	TokenKey picket.Secret    // signs bearer tokens; "" makes one that ends with the process
 	Now      func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
 }
 
-// A Service answers lookups from the reputation store, and keeps the keys and
-// the books. Run must be running for lookups to be charged.
+// A Service keeps the keys of those who ask, and the books of what they asked. Run must be running for lookups to be charged.
 type Service struct {
 	db            *state.DB
 	skip          *Skipper
+	changed       func()
 	now           func() time.Time
 	log           *slog.Logger
 	priceMicroUSD int64
 
-	keys keyCache
+	keys     keyCache
+	tokenKey []byte
 
 	charges chan *charge  // that wait for a commit
 	stopped chan struct{} // closed when Run is over
@@ -51,7 +53,7 @@ type Service struct {
 // New returns a Service on the state database.
 func New(db *state.DB, o Options) *Service {
 	s := &Service{
-		db: db, skip: o.Skip, now: o.Now, log: o.Logger,
+		db: db, skip: o.Skip, changed: o.Changed, now: o.Now, log: o.Logger,
 		keys:    keyCache{byID: map[string]cachedKey{}},
 		charges: make(chan *charge),
 		stopped: make(chan struct{}),
@@ -64,6 +66,9 @@ func New(db *state.DB, o Options) *Service {
 		price = *o.PriceUSD
 	}
 	s.priceMicroUSD = int64(math.Round(price * 1e6))
+	if s.tokenKey = []byte(o.TokenKey.Reveal()); len(s.tokenKey) == 0 {
+		s.tokenKey = []byte(rand.Text())
+	}
 	if s.skip == nil {
 		s.skip = NewSkipper(SkipOptions{})
 	}
@@ -75,20 +80,3 @@ func New(db *state.DB, o Options) *Service {
 	}
 	return s
 }
-
-// Lookup returns what is known of an address, its labels in the order of
-// [SortLabels], and whether anything is. Nothing is known of an address that
-// must not be asked about: see [Service.Skipped].
-func (s *Service) Lookup(ctx context.Context, a netip.Addr) (state.Profile, bool, error) {
-	if s.skip.Reason(a) != "" {
-		return state.Profile{}, false, nil
-	}
-	p, ok, err := s.db.Profile(ctx, a.WithZone("").Unmap())
-	if err != nil {
-		return state.Profile{}, false, fmt.Errorf("look up: %w", err)
-	}
-	return p, ok, nil
-}
-
-// Skipped says why nothing is known or charged for an address, or "": see [Skipper.Reason].
-func (s *Service) Skipped(a netip.Addr) string { return s.skip.Reason(a) }

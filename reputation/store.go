@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -8,6 +9,9 @@ import (
 
 	"picket/state"
 )
+
+// storeName is the name of Picket's own store among the sources.
+const storeName = "picket"
 
 // Store is the local source of what was imported into Picket's own store.
 // Whoever imports it stands for it: it does not lose weight with age.
@@ -20,16 +24,16 @@ type Store struct {
 func (s Store) Look(dst []Finding, ip netip.Addr) []Finding {
 	p, ok, err := s.DB.Profile(context.Background(), ip)
 	if err != nil {
-		s.Logger.Error("the store of reputation cannot be read", "ip", ip, "err", err)
-		return append(dst, Finding{Source: "picket", Title: "Picket", State: Failed, Reason: "the store cannot be read", Reliability: "A"})
+		s.Logger.Error("the store of reputation cannot be read", "err", err)
+		return append(dst, Finding{Source: storeName, Title: "Picket", State: Failed, Reason: "the store cannot be read", Reliability: "A"})
 	}
 	if !ok {
 		return dst
 	}
 	f := Finding{
-		Source: "picket", Title: "Picket", Reliability: "A", State: Clean, Asserted: true,
+		Source: storeName, Title: cmp.Or(strings.Join(p.Sources, ", "), "Picket"), Reliability: "A", State: Clean, Asserted: true,
 		Verdict: Verdict(p.Verdict), Confidence: p.Confidence, Labels: p.Ttps, Behaviours: p.Ttps, Techniques: p.Techniques,
-		Reason: strings.Join(p.Sources, ", "), Indicator: p.IndicatorOfIntelligence,
+		Indicator:   p.IndicatorOfIntelligence,
 		CountryCode: p.CountryCode, ASN: p.Asn, ASOrg: p.AsOrganization, FirstSeen: p.FirstSeen, LastSeen: p.LastSeen,
 	}
 	switch f.Verdict {

@@ -116,21 +116,30 @@ func (s *Service) reserve(ctx context.Context, key state.Key, now time.Time) err
 	if key.PerDay == 0 {
 		return nil
 	}
-	day := dayOf(now)
-	count := s.today[key.ID]
-	if count == nil || count.day != day {
-		n, err := s.db.UsageOn(ctx, key.ID, day)
-		if err != nil {
-			return err
-		}
-		count = &dayCount{day: day, n: n + s.pending[usageSlot{key.ID, day}].requests}
-		s.today[key.ID] = count
+	count, err := s.countOf(ctx, key, now)
+	if err != nil {
+		return err
 	}
 	if count.n >= int64(key.PerDay) {
 		return ErrQuota
 	}
 	count.n++
 	return nil
+}
+
+// countOf returns how many lookups of a key are counted on the day. s.mu is held.
+func (s *Service) countOf(ctx context.Context, key state.Key, now time.Time) (*dayCount, error) {
+	day := dayOf(now)
+	count := s.today[key.ID]
+	if count == nil || count.day != day {
+		n, err := s.db.UsageOn(ctx, key.ID, day)
+		if err != nil {
+			return nil, err
+		}
+		count = &dayCount{day: day, n: n + s.pending[usageSlot{key.ID, day}].requests}
+		s.today[key.ID] = count
+	}
+	return count, nil
 }
 
 // release gives back what reserve took. s.mu is held.

@@ -13,22 +13,46 @@ import (
 // createKey is POST /v1/keys: {"name":…,"scopes":[…]} → the key, shown this once.
 func (s *server) createKey(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
-		Name      string   `json:"name"`
-		Scopes    []string `json:"scopes"`
-		PerDay    int      `json:"per_day"`
-		PerSecond float64  `json:"per_second"`
+		Name      string    `json:"name"`
+		Scopes    []string  `json:"scopes"`
+		PerDay    int       `json:"per_day"`
+		PerSecond float64   `json:"per_second"`
+		Expires   time.Time `json:"expires"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&req); err != nil {
 		return picket.Errorf(picket.Invalid, `The body must be JSON such as {"name":"siem","scopes":["lookup"]}: %w`, err)
 	}
-	key, text, err := s.Reputation.CreateKey(r.Context(), reputation.NewKey{Name: req.Name, Scopes: req.Scopes, PerDay: req.PerDay, PerSecond: req.PerSecond})
+	key, text, err := s.Reputation.CreateKey(r.Context(), reputation.NewKey{Name: req.Name, Scopes: req.Scopes, PerDay: req.PerDay, PerSecond: req.PerSecond, Expires: req.Expires})
 	if err != nil {
 		return err
 	}
+	writeKey(w, key, text)
+	return nil
+}
+
+// writeKey answers with a new key and its text.
+func writeKey(w http.ResponseWriter, key state.Key, text picket.Secret) {
 	writeJSON(w, http.StatusCreated, struct {
 		state.Key
 		Text string `json:"key"`
 	}{key, text.Reveal()})
+}
+
+// rotateKey is POST /v1/keys/{id}/rotate?grace=24h: a new key in the place of an old
+// one, which works for the grace time yet.
+func (s *server) rotateKey(w http.ResponseWriter, r *http.Request) error {
+	var grace time.Duration
+	if text := r.URL.Query().Get("grace"); text != "" {
+		var err error
+		if grace, err = time.ParseDuration(text); err != nil {
+			return picket.Errorf(picket.Invalid, "grace is %s; want a time such as 24h", shown(text))
+		}
+	}
+	key, text, err := s.Reputation.RotateKey(r.Context(), r.PathValue("id"), grace)
+	if err != nil {
+		return err
+	}
+	writeKey(w, key, text)
 	return nil
 }
 

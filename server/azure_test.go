@@ -41,11 +41,11 @@ func newAzure(t *testing.T, limits workspace.Limits) *azure {
 	a := &azure{t: t, ws: ws}
 	srv := httptest.NewServer(New(Options{
 		Workspace: ws, Prowl: http.NotFoundHandler(), Admin: "boss", Now: now, Logger: slog.New(slog.NewTextHandler(&a.log, nil)),
-		Verify: func(_ context.Context, key picket.Secret, scope string) error {
+		Verify: func(_ context.Context, key picket.Secret, scope string) (string, error) {
 			if key.Reveal() != scope {
-				return picket.Errorf(picket.Denied, "no")
+				return "", picket.Errorf(picket.Denied, "no")
 			}
-			return nil
+			return scope, nil
 		},
 	}))
 	t.Cleanup(srv.Close)
@@ -111,6 +111,10 @@ func TestQueryAPI(t *testing.T) {
 	}
 	f(200, one(24), "GET", q+"?query=Syslog+%7C+count", "")
 	f(200, "", "HEAD", q+"?query=Syslog+%7C+count", "")
+
+	// A query can yield several tables.
+	f(200, `"rows":[[24]]},{"name":"Table_1","columns":[{"name":"x","type":"long"}],"rows":[[1],[2]]},{"name":"Table_2","columns":[{"name":"y","type":"string"}],"rows":[["z"]]}]}`,
+		"POST", q, `{"query":"Syslog | count; range x from 1 to 2 step 1; print y = 'z'"}`)
 
 	// timespan: empty and null are none; given twice, both hold.
 	f(200, one(24), "POST", q, fmt.Sprintf(count, `,"timespan":null`))

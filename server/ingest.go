@@ -45,7 +45,7 @@ func (s *server) ingest(w http.ResponseWriter, r *http.Request) error {
 	name, ok := strings.CutPrefix(stream, "Custom-")
 	table, exists := s.Workspace.Table(name)
 	if !ok || !strings.HasSuffix(name, "_CL") || !exists {
-		return &apiError{http.StatusBadRequest, "InvalidStream", fmt.Sprintf("Stream '%s' is not one of the rule's streams: want Custom- and a table whose name ends in _CL", stream), nil}
+		return &apiError{status: http.StatusBadRequest, code: "InvalidStream", message: fmt.Sprintf("Stream '%s' is not one of the rule's streams: want Custom- and a table whose name ends in _CL", stream)}
 	}
 	body, err := readIngest(w, r)
 	if err != nil {
@@ -53,13 +53,13 @@ func (s *server) ingest(w http.ResponseWriter, r *http.Request) error {
 	}
 	var records []map[string]json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
-		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects: " + jsonError(err).Error(), nil}
+		return &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects: " + jsonError(err).Error()}
 	}
 	if records == nil || slices.ContainsFunc(records, func(r map[string]json.RawMessage) bool { return r == nil }) {
-		return &apiError{http.StatusBadRequest, "InvalidJsonBody", "The body must be a JSON array of objects, without null", nil}
+		return &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects, without null"}
 	}
 	if len(records) > maxRecords {
-		return &apiError{http.StatusRequestEntityTooLarge, "ContentLengthLimitExceeded", fmt.Sprintf("The body has %d records; at most %d are taken in one call", len(records), maxRecords), nil}
+		return &apiError{status: http.StatusRequestEntityTooLarge, code: "ContentLengthLimitExceeded", message: fmt.Sprintf("The body has %d records; at most %d are taken in one call", len(records), maxRecords)}
 	}
 	b := batchOf(table, records, s.Now())
 	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
@@ -74,7 +74,7 @@ func (s *server) ingest(w http.ResponseWriter, r *http.Request) error {
 }
 
 func tooLarge(limit int64) *apiError {
-	return &apiError{http.StatusRequestEntityTooLarge, "ContentLengthLimitExceeded", fmt.Sprintf("Maximum allowed content length: %d bytes", limit), nil}
+	return &apiError{status: http.StatusRequestEntityTooLarge, code: "ContentLengthLimitExceeded", message: fmt.Sprintf("Maximum allowed content length: %d bytes", limit)}
 }
 
 // readIngest returns the body, decompressed, within the limit.

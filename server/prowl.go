@@ -10,12 +10,12 @@ import (
 
 	"picket"
 	"picket/reputation"
-	"picket/state"
 )
 
 // ProwlOptions configure [Prowl].
 type ProwlOptions struct {
-	Reputation *reputation.Service
+	Reputation *reputation.Service // keys and their metering
+	Engine     *reputation.Engine
 	Logger     *slog.Logger // nil discards
 }
 
@@ -45,6 +45,10 @@ func Prowl(o ProwlOptions) http.Handler {
 }
 
 type prowl ProwlOptions
+
+// prowlPatience is how long a lookup waits for the turn of a provider that is
+// asked in its place. Clients give up after ten seconds.
+const prowlPatience = 3 * time.Second
 
 // prowlAnswer has only types that are the same text in JSON and in Python.
 type prowlAnswer struct {
@@ -103,14 +107,15 @@ func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
 	if err != nil {
 		return nil, &prowlRefusal{status: http.StatusBadRequest, text: "Invalid IP address"}
 	}
-	profile, _, err := p.Reputation.Lookup(ctx, ip)
-	if err == nil && p.Reputation.Skipped(ip) == "" {
-		err = p.Reputation.Charge(ctx, key, r.Header.Get("x-ms-client-request-id"), ip)
+	profile := p.Engine.Lookup(ctx, ip, reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: prowlPatience})
+	if profile.Status != reputation.StatusSkipped {
+		if err = profile.Err(); err == nil {
+			err = p.Reputation.Charge(ctx, key, r.Header.Get("x-ms-client-request-id"), ip)
+		}
+		if err != nil {
+			return nil, p.refuse(ctx, err)
+		}
 	}
-	if err != nil {
-		return nil, p.refuse(ctx, err)
-	}
-	profile.IP = ip
 	body, err := json.Marshal(answerOf(profile))
 	if err != nil {
 		return nil, p.refuse(ctx, err)
@@ -135,17 +140,22 @@ func (p prowl) refuse(ctx context.Context, err error) *prowlRefusal {
 	return &prowlRefusal{http.StatusInternalServerError, "InternalServerErrorException", "Internal server error"}
 }
 
-func answerOf(p state.Profile) prowlAnswer {
+func answerOf(p reputation.Profile) prowlAnswer {
 	a := prowlAnswer{
-		IP: p.IP.String(), Ttps: p.Ttps, Verdict: p.Verdict, Confidence: p.Confidence, Techniques: p.Techniques,
-		IndicatorOfIntelligence: p.IndicatorOfIntelligence, CountryCode: p.CountryCode, Asn: p.Asn, AsOrganization: p.AsOrganization,
-		FirstSeen: prowlTime(p.FirstSeen), LastSeen: prowlTime(p.LastSeen), Sources: p.Sources,
+		IP: p.IP.String(), Ttps: p.Labels, Verdict: string(p.Verdict), Confidence: p.Confidence, Techniques: p.Techniques,
+		IndicatorOfIntelligence: p.Indicator, CountryCode: p.CountryCode, Asn: p.ASN, AsOrganization: p.ASOrg,
+		FirstSeen: prowlTime(p.FirstSeen), LastSeen: prowlTime(p.LastSeen),
 	}
-	if a.Ttps == nil {
-		a.Ttps = []string{}
-	}
-	if a.Verdict == "unknown" {
+	if p.Verdict == reputation.Unknown {
 		a.Verdict = ""
+	}
+	if p.Indicator == reputation.Undetermined {
+		a.IndicatorOfIntelligence = ""
+	}
+	for _, f := range p.Sources {
+		if f.Verdict != "" && f.Title != "" {
+			a.Sources = append(a.Sources, f.Title)
+		}
 	}
 	return a
 }

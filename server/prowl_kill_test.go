@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +37,7 @@ func TestServeProwl(t *testing.T) {
 	}
 	service := reputation.New(db, reputation.Options{})
 	go func() { _ = service.Run(context.Background()) }()
-	fmt.Println(httptest.NewServer(Prowl(ProwlOptions{Reputation: service})).URL)
+	fmt.Println(httptest.NewServer(Prowl(ProwlOptions{Reputation: service, Engine: storeEngine(db, slog.New(slog.DiscardHandler))})).URL)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Exit(1)
 }

@@ -28,7 +28,7 @@ import (
 const prowlKnows = `{"ip":"51.89.153.112","ttps":["known-apache-attack","known-ssh-attack"]}
 {"ip":"45.9.20.1","ttps":["known-bot","known-brute-force-attack","known-ssh-attack"],"techniques":["T1110.001"],"confidence":85,"indicator_of_intelligence":"human","country_code":"NL","asn":64496,"as_organization":"\"Evil\" <Corp> & Söhne 🦊\u2028 None","first_seen":"2026-10-01","last_seen":"2026-11-22T08:15:30.5Z","sources":["decoy's"]}
 {"ip":"1.1.1.1","verdict":"benign","sources":["public resolver"]}
-{"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious"}
+{"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious","confidence":90,"sources":["Picket"]}
 {"ip":"9.9.9.9"}
 {"ip":"10.0.0.1","ttps":["known-bot"]}
 `
@@ -36,11 +36,18 @@ const prowlKnows = `{"ip":"51.89.153.112","ttps":["known-apache-attack","known-s
 type prowlTest struct {
 	testing.TB
 	service *reputation.Service
+	engine  *reputation.Engine
+	db      *state.DB
 	url     string
 	log     *bytes.Buffer
 	key     picket.Secret
 	keyID   string
 	stop    func()
+}
+
+// storeEngine answers from Picket's own store alone.
+func storeEngine(db *state.DB, log *slog.Logger) *reputation.Engine {
+	return reputation.NewEngine(db, reputation.EngineOptions{Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}}, Logger: log})
 }
 
 // newProwlTest serves the state at path (a fresh one when it is empty).
@@ -50,9 +57,10 @@ func newProwlTest(t testing.TB, path string, now func() time.Time) *prowlTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &prowlTest{TB: t, log: new(bytes.Buffer)}
+	p := &prowlTest{TB: t, db: db, log: new(bytes.Buffer)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.service = reputation.New(db, reputation.Options{Now: now, Logger: log})
+	p.engine = storeEngine(db, log)
 	if _, err := p.service.Import(t.Context(), strings.NewReader(prowlKnows), "known"); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +68,7 @@ func newProwlTest(t testing.TB, path string, now func() time.Time) *prowlTest {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.service.Run(ctx) }()
-	server := httptest.NewServer(Prowl(ProwlOptions{Reputation: p.service, Logger: log}))
+	server := httptest.NewServer(Prowl(ProwlOptions{Reputation: p.service, Engine: p.engine, Logger: log}))
 	p.url = server.URL
 	var once sync.Once
 	p.stop = func() {
@@ -148,17 +156,17 @@ func prowlCases(key string) []struct{ method, target, key, want string } {
 		{"GET", "/GetIPReputation?ip=8.8.8.8", key, `200 {"ip":"8.8.8.8","ttps":[]}`},
 		{"GET", "/live/GetIPReputation?ip=8.8.8.8", key, `200 {"ip":"8.8.8.8","ttps":[]}`},
 		{"GET", "/GetIPReputation?ip=9.9.9.9", key, `200 {"ip":"9.9.9.9","ttps":[]}`}, // verdict unknown is not known
-		{"GET", "/GetIPReputation?ip=1.1.1.1", key, `200 {"ip":"1.1.1.1","ttps":[],"verdict":"benign","sources":["public resolver"]}`},
+		{"GET", "/GetIPReputation?ip=1.1.1.1", key, `200 {"ip":"1.1.1.1","ttps":[],"verdict":"benign","confidence":90,"sources":["public resolver"]}`},
 		// Bad: the most telling label first.
-		{"GET", "/GetIPReputation?ip=51.89.153.112", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious"}`},
+		{"GET", "/GetIPReputation?ip=51.89.153.112", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious","confidence":90,"sources":["Picket"]}`},
 		{"GET", "/live/GetIPReputation?ip=45.9.20.1", key, `200 {"ip":"45.9.20.1","ttps":["known-ssh-attack","known-brute-force-attack","known-bot"],"verdict":"malicious","confidence":85,` +
 			`"techniques":["T1110.001"],"indicator_of_intelligence":"human","country_code":"NL","asn":64496,"as_organization":"\"Evil\" \u003cCorp\u003e \u0026 Söhne 🦊\u2028 None",` +
 			`"first_seen":"2026-10-01T00:00:00Z","last_seen":"2026-11-22T08:15:30.5Z","sources":["decoy's"]}`},
 		// IPv6 with raw colons; every spelling answers with the canonical one.
-		{"GET", "/GetIPReputation?ip=2a01:4f8:0:0::7", key, `200 {"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious"}`},
-		{"GET", "/GetIPReputation?ip=[2A01:4F8::7]", key, `200 {"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious"}`},
-		{"GET", "/GetIPReputation?ip=::ffff:51.89.153.112", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious"}`},
-		{"GET", "/GetIPReputation?ip=%2051.89.153.112%0D%0A", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious"}`},
+		{"GET", "/GetIPReputation?ip=2a01:4f8:0:0::7", key, `200 {"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious","confidence":90,"sources":["Picket"]}`},
+		{"GET", "/GetIPReputation?ip=[2A01:4F8::7]", key, `200 {"ip":"2a01:4f8::7","ttps":["web-brute-force"],"verdict":"suspicious","confidence":90,"sources":["Picket"]}`},
+		{"GET", "/GetIPReputation?ip=::ffff:51.89.153.112", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious","confidence":90,"sources":["Picket"]}`},
+		{"GET", "/GetIPReputation?ip=%2051.89.153.112%0D%0A", key, `200 {"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious","confidence":90,"sources":["Picket"]}`},
 		// Not public: nothing is known, whatever the store says.
 		{"GET", "/GetIPReputation?ip=10.0.0.1", key, `200 {"ip":"10.0.0.1","ttps":[]}`},
 		{"GET", "/GetIPReputation?ip=fe80::1%eth0", key, `200 {"ip":"fe80::1","ttps":[]}`},
@@ -291,16 +299,16 @@ func TestProwlLimits(t *testing.T) {
 // A broken store answers 500, charges nothing and says why in the log only.
 func TestProwlFails(t *testing.T) {
 	p := newProwlTest(t, "", nil)
-	p.raw("GET", "/GetIPReputation?ip=8.8.8.8", p.key.Reveal()) // the key is in memory now
+	p.raw("GET", "/GetIPReputation?ip=8.8.8.8", p.key.Reveal()) // the key is in memory now, and this address
 	p.stop()
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", "/GetIPReputation?ip=8.8.8.8", nil)
+	r := httptest.NewRequest("GET", "/GetIPReputation?ip=8.8.4.4", nil)
 	r.Header.Set("x-api-key", p.key.Reveal())
-	Prowl(ProwlOptions{Reputation: p.service, Logger: slog.New(slog.NewTextHandler(p.log, nil))}).ServeHTTP(w, r)
+	Prowl(ProwlOptions{Reputation: p.service, Engine: p.engine, Logger: slog.New(slog.NewTextHandler(p.log, nil))}).ServeHTTP(w, r)
 	if got := fmt.Sprintf("%d %s %s", w.Code, w.Header().Get("x-amzn-errortype"), w.Body); got != `500 InternalServerErrorException {"message":"Internal server error"}` {
 		t.Error(got)
 	}
-	if !strings.Contains(p.log.String(), "read reputation of 8.8.8.8") || strings.Contains(p.log.String(), p.key.Reveal()[13:]) {
+	if !strings.Contains(p.log.String(), "read reputation of 8.8.4.4") || strings.Contains(p.log.String(), p.key.Reveal()[13:]) {
 		t.Error(p.log)
 	}
 }
@@ -347,7 +355,7 @@ func TestProwlRestart(t *testing.T) {
 // The cost of a lookup over loopback, beside a handler that only writes the same bytes.
 func BenchmarkProwl(b *testing.B) {
 	p := newProwlTest(b, "", nil)
-	body := []byte(`{"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious"}`)
+	body := []byte(`{"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious","confidence":90,"sources":["Picket"]}`)
 	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)

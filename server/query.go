@@ -2,66 +2,168 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"picket"
 	"picket/kql"
 	"picket/kql/syntax"
-	"picket/workspace"
 )
-
-// writeTimeout bounds how long a caller may take for one piece of an answer.
-const writeTimeout = time.Minute
 
 // maxQuery bounds a query request's body.
 const maxQuery = 10 << 20
 
-// queryRequest is a request of the Log Analytics query API ("Azure Monitor Log
-// Analytics API request format").
-type queryRequest struct {
-	Query    string  `json:"query"`
-	Timespan *string `json:"timespan"`
+// logQuery is a request of the Log Analytics query API (Microsoft page "Azure
+// Monitor Log Analytics API request format").
+type logQuery struct {
+	Query      string   `json:"query"`
+	Timespan   *string  `json:"timespan"`
+	Workspaces []string `json:"workspaces"`
+
+	spans    []string // every timespan that was given: all of them hold
+	resource string   // of a resource-centric query, else ""
+	prefer   preference
 }
 
-func (r queryRequest) span() string {
-	if r.Timespan == nil {
-		return ""
+// preference is what the header Prefer asks for ("Prefer options").
+type preference struct {
+	wait               time.Duration // 0 is the default
+	statistics, render bool
+}
+
+func parsePrefer(headers []string) preference {
+	var p preference
+	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		on := strings.EqualFold(value, "true")
+		switch strings.ToLower(name) {
+		case "wait":
+			if n, err := strconv.Atoi(value); err == nil && n > 0 {
+				p.wait = min(time.Duration(min(n, 1<<20))*time.Second, maxWait)
+			}
+		case "include-statistics":
+			p.statistics = on
+		case "include-render":
+			p.render = on
+		}
 	}
-	return *r.Timespan
+	return p
 }
 
-// query answers GET and POST /v1/workspaces/{workspace}/query. One server is
-// one workspace: the path may name it by its id or as "default".
+// query answers GET and POST /v1/workspaces/{workspace}/query.
 func (s *server) query(w http.ResponseWriter, r *http.Request) error {
-	if id := r.PathValue("workspace"); id != "default" && !strings.EqualFold(id, s.Workspace.ID()) {
-		return &apiError{http.StatusNotFound, "PathNotFoundError", "There is no workspace " + id + " here; want " + s.Workspace.ID() + " or default", nil}
+	if err := s.known(r.PathValue("workspace")); err != nil {
+		return err
 	}
-	req := queryRequest{Query: r.URL.Query().Get("query")}
+	return s.answerLogQuery(w, r, "")
+}
+
+// resourceQuery answers /v1/{resource id}/query: rows of that resource, or of
+// those within a resource group or subscription, and of the workspace when it is
+// the resource.
+func (s *server) resourceQuery(w http.ResponseWriter, r *http.Request) error {
+	id, ok := strings.CutSuffix(r.URL.Path, "/query")
+	if !ok {
+		return &apiError{status: http.StatusNotFound, code: "PathNotFoundError", message: "The requested path does not exist"}
+	}
+	id = id[strings.Index(strings.ToLower(id), "/subscriptions/"):]
+	if name, ok := workspaceOf(id); ok {
+		if err := s.known(name); err != nil {
+			return err
+		}
+		id = ""
+	}
+	return s.answerLogQuery(w, r, strings.ToLower(id))
+}
+
+// workspaceOf is the name in the resource id of a workspace.
+func workspaceOf(id string) (string, bool) {
+	const kind = "/providers/microsoft.operationalinsights/workspaces/"
+	i := strings.Index(strings.ToLower(id), kind)
+	if i < 0 {
+		return "", false
+	}
+	name := strings.Trim(id[i+len(kind):], "/")
+	return name, !strings.Contains(name, "/")
+}
+
+// known says whether a workspace of that name is here. One server is one
+// workspace: by its id or as "default", or either in a resource id.
+func (s *server) known(name string) error {
+	full := name
+	if inner, ok := workspaceOf(name); ok {
+		name = inner
+	}
+	if name != "default" && !strings.EqualFold(name, s.Workspace.ID()) {
+		return &apiError{status: http.StatusNotFound, code: "PathNotFoundError", message: "There is no workspace " + full + " here; want " + s.Workspace.ID() + " or default"}
+	}
+	return nil
+}
+
+func (s *server) answerLogQuery(w http.ResponseWriter, r *http.Request, resource string) error {
+	req, err := readLogQuery(w, r)
+	if err != nil {
+		return err
+	}
+	req.resource = resource
+	patience(w, maxWait)
+	out := newWire(w, r)
+	if err := s.runLogQuery(r.Context(), out, req); err != nil {
+		return err
+	}
+	out.end()
+	return nil
+}
+
+func readLogQuery(w http.ResponseWriter, r *http.Request) (logQuery, error) {
+	form := r.URL.Query()
+	req := logQuery{Query: form.Get("query"), prefer: parsePrefer(r.Header.Values("Prefer"))}
+	if list := form.Get("workspaces"); list != "" {
+		req.Workspaces = strings.Split(list, ",")
+	}
 	if r.Method == http.MethodPost {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuery))
 		if err != nil {
-			return err
+			return req, err
 		}
 		if err := json.Unmarshal(body, &req); err != nil {
-			return picket.Errorf(picket.Invalid, `The body must be JSON such as {"query":"Syslog | take 10"}: %w`, jsonError(err))
+			return req, picket.Errorf(picket.Invalid, `The body must be JSON such as {"query":"Syslog | take 10"}: %w`, jsonError(err))
 		}
 	}
-	if strings.TrimSpace(req.Query) == "" {
-		return picket.Errorf(picket.Invalid, "The request has no query")
+	req.span(form)
+	return req, nil
+}
+
+// span collects the timespans of the URL and of the body.
+func (q *logQuery) span(form url.Values) {
+	q.spans = []string{form.Get("timespan")}
+	if q.Timespan != nil {
+		q.spans = append(q.spans, *q.Timespan)
 	}
-	o := kql.Options{Now: kql.TicksOf(s.Now())}
-	// Given twice, both hold.
-	for _, span := range []string{r.URL.Query().Get("timespan"), req.span()} {
+}
+
+// options checks a request and returns how its query is to be compiled.
+func (s *server) options(req logQuery) (kql.Options, error) {
+	o := kql.Options{Now: kql.TicksOf(s.Now()), Resource: req.resource}
+	if strings.TrimSpace(req.Query) == "" {
+		return o, picket.Errorf(picket.Invalid, "The request has no query")
+	}
+	for _, name := range req.Workspaces {
+		if err := s.known(strings.TrimSpace(name)); err != nil {
+			return o, &apiError{status: http.StatusBadRequest, code: "BadArgumentError", message: "The request had some invalid properties",
+				inner: map[string]any{"code": "FailedToResolveResource", "message": err.Error()}}
+		}
+	}
+	for _, span := range req.spans {
 		from, to, err := parseTimespan(span, s.Now())
 		if err != nil {
-			return picket.Errorf(picket.Invalid, "%w", err)
+			return o, picket.Errorf(picket.Invalid, "%w", err)
 		}
 		if from.IsZero() && to.IsZero() {
 			continue
@@ -71,132 +173,70 @@ func (s *server) query(w http.ResponseWriter, r *http.Request) error {
 			o.To = kql.TicksOf(to)
 		}
 	}
-	res, err := s.Workspace.QueryAs(r.Context(), caller(r), req.Query, o)
+	return o, nil
+}
+
+// runLogQuery runs a query and writes its answer.
+func (s *server) runLogQuery(ctx context.Context, out *wire, req logQuery) error {
+	began := time.Now()
+	o, err := s.options(req)
 	if err != nil {
-		var d syntax.Diagnostics
-		if errors.As(err, &d) && len(d) > 0 {
-			return queryError(d, req.Query)
-		}
+		return err
+	}
+	who := callerOf(ctx)
+	who.Limits.Time = req.prefer.wait
+	q, err := s.Workspace.Compile(ctx, who, req.Query, o)
+	if err != nil {
+		return compileError(err, req.Query)
+	}
+	if err := settings(&who.Limits, q.Settings); err != nil {
+		return err
+	}
+	who.Limits.Time = min(who.Limits.Time, maxWait)
+	res, err := s.Workspace.Run(ctx, who, q)
+	if err != nil {
 		return timeout(err)
 	}
 	defer res.Close()
-	return timeout(writeResult(w, res))
-}
-
-// caller tells callers apart by what they authenticate with, of which only a
-// hash is kept.
-func caller(r *http.Request) workspace.Caller {
-	sum := sha256.Sum256([]byte(r.Header.Get("Authorization") + "\n" + r.Header.Get("x-api-key")))
-	return workspace.Caller{Name: hex.EncodeToString(sum[:8])}
+	return timeout(s.send(ctx, out, res, &logAnswer{prefer: req.prefer, render: res.Render}, began))
 }
 
 // timeout gives a query that took too long the status of the API. Clients would
 // repeat a 429 at once.
 func timeout(err error) error {
-	if picket.CodeOf(err) == picket.Busy && errors.Is(err, context.DeadlineExceeded) {
-		return &apiError{http.StatusGatewayTimeout, "GatewayTimeout", err.Error(), nil}
+	if tooLong(err) {
+		return &apiError{status: http.StatusGatewayTimeout, code: "GatewayTimeout", message: err.Error()}
 	}
 	return err
 }
 
-// queryError is the error answer to a query that does not compile: the API's
-// nested shape, with every problem and its caret in the innermost message.
-func queryError(d syntax.Diagnostics, src string) error {
-	kind := "SemanticError"
-	message := "A semantic error occurred."
+func tooLong(err error) bool {
+	return picket.CodeOf(err) == picket.Busy && errors.Is(err, context.DeadlineExceeded)
+}
+
+// compileError is the error answer to a query that does not compile: the API's
+// nested shape for the first problem, with every problem and its caret in the
+// innermost message, and each by itself among the details.
+func compileError(err error, src string) error {
+	var d syntax.Diagnostics
+	if !errors.As(err, &d) || len(d) == 0 {
+		return timeout(err)
+	}
+	kind, message := "SemanticError", "A semantic error occurred."
 	if strings.HasPrefix(d[0].Code, "SYN") {
 		kind, message = "SyntaxError", "A recognition error occurred in the query."
 	}
-	line, col := syntax.LineCol(src, d[0].Span.Start)
-	token := src[min(d[0].Span.Start, len(src)):min(d[0].Span.End, len(src))]
-	return &apiError{http.StatusBadRequest, "BadArgumentError", "The request had some invalid properties", map[string]any{
-		"code": kind, "message": message,
-		"innererror": map[string]any{
-			"code": d[0].Code, "message": strings.TrimRight(d.Render(src), "\n"),
-			"line": line, "pos": col - 1, "token": token,
-		},
-	}}
-}
-
-// writeResult writes the answer's JSON as rows come. A failure under way is
-// reported in the error member, as the API does for partial results.
-func writeResult(w http.ResponseWriter, res *workspace.Result) error {
-	type column struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-	}
-	cols := make([]column, len(res.Columns))
-	for i, c := range res.Columns {
-		cols[i] = column{c.Name, c.Type.String()}
-	}
-	head, err := json.Marshal(cols)
-	if err != nil {
-		return err
-	}
-	b := append([]byte(`{"tables":[{"name":"PrimaryResult","columns":`), head...)
-	b = append(b, `,"rows":[`...)
-	started := false
-	var failed error
-	for row, err := range res.Rows() {
-		if err != nil {
-			if !started {
-				return err
-			}
-			failed = err
-			break
-		}
-		if started {
-			b = append(b, ',')
-		} else {
-			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			started = true
-		}
-		b = appendRow(b, row, res.Columns)
-		if len(b) > 64<<10 {
-			// A reader that has gone to sleep must not keep the query's connection.
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // none in tests' recorders
-			if _, err := w.Write(b); err != nil {
-				return nil // the caller is gone
-			}
-			b = b[:0]
+	e := &apiError{status: http.StatusBadRequest, code: "BadArgumentError", message: "The request had some invalid properties"}
+	place := func(x syntax.Diagnostic, text string) map[string]any {
+		line, col := syntax.LineCol(src, x.Span.Start)
+		return map[string]any{
+			"code": x.Code, "message": strings.TrimRight(text, "\n"), "line": line, "pos": col - 1,
+			"token": src[min(x.Span.Start, len(src)):min(x.Span.End, len(src))],
 		}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	b = append(b, "]}]"...)
-	if failed == nil && res.Truncated != "" {
-		failed = errors.New(res.Truncated)
+	e.inner = map[string]any{"code": kind, "message": message, "innererror": place(d[0], d.Render(src))}
+	for _, x := range d {
+		e.details = append(e.details, map[string]any{"code": x.Code, "message": x.Msg, "innererror": place(x, x.Render(src))})
 	}
-	if failed != nil {
-		detail, err := json.Marshal(map[string]any{
-			"code": "PartialError", "message": failed.Error(),
-			"details": []any{map[string]string{"code": "EngineError", "message": failed.Error()}},
-		})
-		if err != nil {
-			return err
-		}
-		b = append(append(b, `,"error":`...), detail...)
-	}
-	_, _ = w.Write(append(b, '}', '\n')) // a caller that is gone cannot be told
-	return nil
-}
-
-// appendRow appends one row. A dynamic value is a string that holds JSON, as
-// the query API has it.
-func appendRow(b []byte, row []any, cols []kql.Column) []byte {
-	b = append(b, '[')
-	for i, v := range row {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		t := cols[i].Type
-		if t == kql.Dynamic {
-			t = kql.String
-			if v == nil {
-				b = append(b, "null"...)
-				continue
-			}
-		}
-		b = kql.AppendJSON(b, v, t)
-	}
-	return append(b, ']')
+	return e
 }

@@ -3,23 +3,21 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"picket"
 	"picket/incident"
+	"picket/library"
 	"picket/reputation"
 	"picket/workspace"
 )
@@ -29,12 +27,20 @@ type Options struct {
 	Workspace  *workspace.DB
 	Incidents  *incident.Desk
 	Reputation *reputation.Service
+	Library    *library.Library
+	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
 
 	// Admin is the token of the local administrator; it may do everything.
 	Admin picket.Secret
-	// Verify accepts an API key for a scope (query, ingest, admin), or says why not.
-	Verify func(ctx context.Context, key picket.Secret, scope string) error
+	// Verify accepts an API key, or a token for one, for a scope (query, ingest,
+	// admin) and returns the key's id, or says why not.
+	Verify func(ctx context.Context, key picket.Secret, scope string) (id string, err error)
+	// Token exchanges an API key for a bearer token that Verify takes until it ends.
+	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
+
+	// Functions lists the workspace's saved functions; nil for none.
+	Functions func() []SavedFunction
 
 	Version string
 	Now     func() time.Time // nil means time.Now
@@ -59,26 +65,35 @@ func New(o Options) http.Handler {
 	s.mux.Handle("/GetIPReputation/", o.Prowl)
 	s.mux.Handle("/live/", o.Prowl)
 
-	// Log Analytics query API. Clients differ in how often they write /v1.
-	for _, prefix := range []string{"", "/v1", "/v1/v1"} {
-		s.handle("GET "+prefix+"/workspaces/{workspace}/query", scopeQuery, s.query)
-		s.handle("POST "+prefix+"/workspaces/{workspace}/query", scopeQuery, s.query)
-	}
+	s.queryRoutes()
 
 	// Logs Ingestion API.
 	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
 
 	// Picket's own.
+	s.libraryRoutes()
 	s.handle("GET /v1/keys", scopeAdmin, s.listKeys)
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
+	s.handle("POST /v1/keys/{id}/rotate", scopeAdmin, s.rotateKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
+	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
+	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
+	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
+	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.managedIdentity(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 	})
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, &apiError{http.StatusNotFound, "PathNotFoundError", "The requested path does not exist", nil})
+		if s.tenant(w, r) { // its pattern would take Prowl's paths, too
+			return
+		}
+		s.fail(w, r, &apiError{status: http.StatusNotFound, code: "PathNotFoundError", message: "The requested path does not exist"})
 	})
 	return s.recovered(s.mux)
 }
@@ -93,7 +108,8 @@ const (
 // handle adds a route whose handler returns its error instead of writing it.
 func (s *server) handle(pattern, scope string, h func(http.ResponseWriter, *http.Request) error) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		err := s.authorize(r, scope)
+		identify(w, r)
+		r, err := s.admit(r, scope)
 		if err == nil {
 			err = h(w, r)
 		}
@@ -103,89 +119,45 @@ func (s *server) handle(pattern, scope string, h func(http.ResponseWriter, *http
 	})
 }
 
-// authorize checks the bearer token or x-api-key of a request.
-func (s *server) authorize(r *http.Request, scope string) error {
+// admit authorizes a request and returns it with the caller in its context.
+func (s *server) admit(r *http.Request, scope string) (*http.Request, error) {
+	id, err := s.authorize(r, scope)
+	if err != nil {
+		return r, err
+	}
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, id)), nil
+}
+
+// callerKey is where a request's context has the id of its key.
+type callerKey struct{}
+
+// callerOf is who asks, for the limits of a caller.
+func callerOf(ctx context.Context) workspace.Caller {
+	id, _ := ctx.Value(callerKey{}).(string)
+	return workspace.Caller{Name: cmp.Or(id, "admin")}
+}
+
+// authorize checks the bearer token or x-api-key of a request and returns the id
+// of the key, which is "" for the local administrator.
+func (s *server) authorize(r *http.Request, scope string) (id string, err error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		token = r.Header.Get("x-api-key")
 	}
 	if token == "" {
-		return &apiError{http.StatusUnauthorized, "AuthenticationFailed", "Valid authentication was not provided: send Authorization: Bearer KEY or x-api-key: KEY", nil}
+		return "", &apiError{status: http.StatusUnauthorized, code: "AuthenticationFailed", message: "Valid authentication was not provided: send Authorization: Bearer KEY or x-api-key: KEY"}
 	}
 	if s.Admin != "" && subtle.ConstantTimeCompare([]byte(token), []byte(s.Admin.Reveal())) == 1 {
-		return nil
+		return "", nil
 	}
-	if err := s.Verify(r.Context(), picket.Secret(token), scope); err != nil {
+	id, err = s.Verify(r.Context(), picket.Secret(token), scope)
+	if err != nil {
 		if code := picket.CodeOf(err); code == picket.Denied || code == picket.NotFound {
-			return &apiError{http.StatusForbidden, "InsufficientAccessError", "The key is unknown, revoked, or has not the scope " + scope, nil}
+			return "", &apiError{status: http.StatusForbidden, code: "InsufficientAccessError", message: "The key is unknown, revoked, expired, or has not the scope " + scope}
 		}
-		return err
+		return "", err
 	}
-	return nil
-}
-
-// apiError is an error in the shape of Azure's APIs.
-type apiError struct {
-	status        int
-	code, message string
-	inner         any // innererror, or nil
-}
-
-func (e *apiError) Error() string { return e.message }
-
-// statusOf maps Picket's codes to HTTP's.
-func statusOf(c picket.Code) (int, string) {
-	switch c {
-	case picket.Invalid:
-		return http.StatusBadRequest, "BadArgumentError"
-	case picket.Denied:
-		return http.StatusForbidden, "InsufficientAccessError"
-	case picket.NotFound:
-		return http.StatusNotFound, "NotFoundError"
-	case picket.Conflict:
-		return http.StatusConflict, "Conflict"
-	case picket.Busy:
-		return http.StatusTooManyRequests, "ThrottledError"
-	case picket.Unavailable:
-		return http.StatusServiceUnavailable, "ServiceUnavailable"
-	}
-	return http.StatusInternalServerError, "InternalServerError"
-}
-
-// fail writes err. What is our fault is logged and not shown.
-func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var api *apiError
-	var known *picket.Error
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &api):
-	case errors.As(err, &known):
-		status, code := statusOf(known.Code)
-		api = &apiError{status, code, known.Msg, nil}
-	case errors.As(err, &tooBig):
-		api = tooLarge(tooBig.Limit)
-	case errors.Is(err, context.Canceled):
-		// The caller is gone, or we are: never the 200 that saying nothing would be.
-		api = &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "The request was cut off", nil}
-	default:
-		api = &apiError{http.StatusInternalServerError, "InternalServerError", "An internal error occurred; the server's log says more", nil}
-	}
-	var throttled *workspace.Throttled
-	if errors.As(err, &throttled) {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
-	}
-	id := uuid.NewString()
-	if api.status >= 500 && r.Context().Err() == nil {
-		s.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "correlation", id, "err", err)
-	}
-	body := map[string]any{"code": api.code, "message": api.message, "correlationId": id}
-	if api.inner != nil {
-		body["innererror"] = api.inner
-	}
-	if api.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	writeJSON(w, api.status, map[string]any{"error": body})
+	return id, nil
 }
 
 // jsonError leaves Go's types out of an error of encoding/json.

@@ -21,23 +21,41 @@ type Key struct {
 	Created  time.Time `json:"created"`
 	LastUsed time.Time `json:"last_used,omitzero"` // within a minute; zero: never
 	Revoked  time.Time `json:"revoked,omitzero"`   // zero: it is valid
+	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 }
 
-const keyColumns = `id, name, scopes, per_day, per_second, created, last_used, revoked`
+const keyColumns = `id, name, scopes, per_day, per_second, created, last_used, revoked, expires`
 
 // AddKey stores a new key. An id that is taken is an error.
 func (db *DB) AddKey(ctx context.Context, k Key, hash [32]byte) error {
-	scopes, err := json.Marshal(k.Scopes)
-	if err != nil {
+	if err := db.Tx(ctx, func(tx *sql.Tx) error { return addKey(ctx, tx, k, hash) }); err != nil {
 		return fmt.Errorf("store key %s: %w", k.ID, err)
 	}
-	err = db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_key (`+keyColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			k.ID, k.Name, string(scopes), k.PerDay, k.PerSecond, millis(k.Created), millis(k.LastUsed), millis(k.Revoked), hash[:])
+	return nil
+}
+
+func addKey(ctx context.Context, tx *sql.Tx, k Key, hash [32]byte) error {
+	scopes, err := json.Marshal(k.Scopes)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO api_key (`+keyColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.ID, k.Name, string(scopes), k.PerDay, k.PerSecond, millis(k.Created), millis(k.LastUsed), millis(k.Revoked), millis(k.Expires), hash[:])
+	return err
+}
+
+// ReplaceKey stores a new key and ends an old one at a time, unless that ends
+// earlier, both or neither.
+func (db *DB) ReplaceKey(ctx context.Context, old string, end time.Time, k Key, hash [32]byte) error {
+	err := db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := addKey(ctx, tx, k, hash); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE api_key SET expires = ? WHERE id = ? AND (expires = 0 OR expires > ?)`, millis(end), old, millis(end))
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("store key %s: %w", k.ID, err)
+		return fmt.Errorf("replace key %s: %w", old, err)
 	}
 	return nil
 }
@@ -113,12 +131,12 @@ func (db *DB) KeyUsed(ctx context.Context, id string, at time.Time) error {
 func scanKey(row interface{ Scan(...any) error }, more ...any) (Key, error) {
 	var k Key
 	var scopes string
-	var created, used, revoked int64
-	dest := append([]any{&k.ID, &k.Name, &scopes, &k.PerDay, &k.PerSecond, &created, &used, &revoked}, more...)
+	var created, used, revoked, expires int64
+	dest := append([]any{&k.ID, &k.Name, &scopes, &k.PerDay, &k.PerSecond, &created, &used, &revoked, &expires}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return Key{}, err
 	}
-	k.Created, k.LastUsed, k.Revoked = fromMillis(created), fromMillis(used), fromMillis(revoked)
+	k.Created, k.LastUsed, k.Revoked, k.Expires = fromMillis(created), fromMillis(used), fromMillis(revoked), fromMillis(expires)
 	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
 }
 

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -31,9 +32,7 @@ type File struct {
 	Format string // csv, tsv, json, ndjson or parquet; "" tells it by the name
 }
 
-// scanSize is how many bytes of files a table may have to be loaded. A larger
-// one is read anew by every query, so that it need not fit into memory, and so
-// is Parquet, whose columns are read on their own.
+// scanSize is the default of Options.ScanSize.
 const scanSize = 256 << 20
 
 // Formats are the values of [File.Format].
@@ -68,6 +67,7 @@ type loader struct {
 	db      *DB
 	conn    *sql.Conn
 	skipBad bool
+	size    int64    // that a table of files may have to be loaded
 	scanned []string // files that queries will read
 }
 
@@ -82,7 +82,7 @@ func (db *DB) loadFiles(ctx context.Context, o Options) (scanned []string, err e
 		return nil, err
 	}
 	defer conn.Close()
-	l := &loader{db: db, conn: conn, skipBad: o.SkipBad}
+	l := &loader{db: db, conn: conn, skipBad: o.SkipBad, size: cmp.Or(o.ScanSize, scanSize)}
 	for _, f := range o.Files {
 		if !tableName.MatchString(f.Table) {
 			return nil, fmt.Errorf("load %s: %q is no table name: want a letter, then letters, digits and _, at most 63", strings.Join(f.Paths, ", "), f.Table)
@@ -141,7 +141,7 @@ func (l *loader) load(ctx context.Context, f File) error {
 		exprs[i] += " AS " + quote(ids[i])
 	}
 	kind := "TABLE"
-	if size > scanSize || f.Format == "parquet" {
+	if size > l.size || f.Format == "parquet" {
 		kind = "VIEW"
 		l.scanned = append(l.scanned, f.Paths...)
 	}

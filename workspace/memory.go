@@ -19,7 +19,7 @@ import (
 // itself: when it comes too near the end, the query that ran when the rise
 // began and had started last is stopped, then the next, until there is room.
 // What it cannot stop is what happens within one step of DuckDB, over 2,048
-// rows: that is why kql bounds how long a text a step makes.
+// rows, such as a text that doubles there.
 
 const (
 	// guardEvery is how often the memory is looked at while queries run.

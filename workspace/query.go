@@ -23,6 +23,8 @@ type Result struct {
 	// Truncated says, after the rows were read, which limit cut them off, or is "".
 	Truncated string
 
+	more   []*kql.Query // of the further tables
+	caller Caller
 	rows   *stream
 	ctx    context.Context // of the running query: it tells why it ended
 	end    func()
@@ -52,6 +54,23 @@ func (db *DB) QueryAs(ctx context.Context, c Caller, src string, o kql.Options) 
 func (db *DB) Compile(ctx context.Context, c Caller, src string, o kql.Options) (*kql.Query, error) {
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
+	}
+	db.mu.RLock()
+	x := db.extras
+	db.mu.RUnlock()
+	if o.Functions == nil {
+		o.Functions = x.Functions
+	}
+	if o.External == nil {
+		o.External = func(d kql.ExternalData) (string, error) {
+			if x.External == nil {
+				return "", errors.New("no location is configured")
+			}
+			return x.External(ctx, d)
+		}
+	}
+	if o.Elsewhere == nil {
+		o.Elsewhere = x.Elsewhere
 	}
 	if o.Probe == nil {
 		o.Probe = func(sql string) ([]string, error) { return db.probe(ctx, c, sql) }
@@ -87,6 +106,21 @@ func (db *DB) emptyTables(ctx context.Context) map[string]bool {
 	return empty
 }
 
+// Extras are what queries may use beside the tables; see [kql.Options].
+type Extras struct {
+	Functions kql.Functions
+	External  func(context.Context, kql.ExternalData) (table string, err error)
+	Elsewhere func(kind, name string) error
+}
+
+// SetExtras gives all queries from now on the extras, where their options do not
+// bring others.
+func (db *DB) SetExtras(x Extras) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.extras = x
+}
+
 // Run runs a compiled query, when its turn has come.
 func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err error) {
 	limits := c.Limits.or(db.limits)
@@ -107,7 +141,19 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 		defer end()
 		return nil, db.runError(ctx, err)
 	}
-	return &Result{Columns: q.Columns, Render: q.Render, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+	return &Result{Columns: q.Columns, Render: q.Render, more: q.More, caller: c, rows: rows, ctx: ctx, end: end, db: db, limits: limits}, nil
+}
+
+// Next runs the query of the next table, where a query yields several (see
+// [kql.Query.More]), as a query of the same caller. Without one it returns nil.
+// The present result must have been read or closed.
+func (r *Result) Next(ctx context.Context) (*Result, error) {
+	if len(r.more) == 0 {
+		return nil, nil
+	}
+	q := *r.more[0]
+	q.More = r.more[1:]
+	return r.db.Run(ctx, r.caller, &q)
 }
 
 // probe runs SQL that kql.Compile asks for and returns its first column.

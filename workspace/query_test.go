@@ -185,3 +185,20 @@ func TestQueryEmptyTables(t *testing.T) {
 		}
 	}
 }
+
+// TestQuerySeveralTables reads the tables of a query one after the other.
+func TestQuerySeveralTables(t *testing.T) {
+	db := open(t, "", Options{})
+	res, err := db.Query(t.Context(), `range x from 1 to 3 step 1 | fork (count) (where x > 1)`, kql.Options{})
+	var got [][][]any
+	for err == nil && res != nil {
+		var rows [][]any
+		if rows, err = res.Collect(); err == nil {
+			got = append(got, rows)
+			res, err = res.Next(t.Context())
+		}
+	}
+	if err != nil || fmt.Sprint(got) != "[[[3]] [[2] [3]]]" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -38,8 +38,41 @@ func builtinTables() ([]kql.Table, error) {
 	return tables, nil
 }
 
-// parseCreateTable reads ".create table Name (a: type, b: type)".
+// A Description says what a table and its columns are for.
+type Description struct {
+	Text    string
+	Columns map[string]string // by name
+}
+
+// Describe returns the description of a built-in table, which is in the comments of
+// its schema: those before the command are the table's, the one behind a column is
+// the column's. Of other tables nothing is known.
+func Describe(table string) Description {
+	d := Description{Columns: map[string]string{}}
+	text, err := builtin.ReadFile("schema/" + table + ".kql")
+	if err != nil {
+		return d
+	}
+	for line := range strings.Lines(string(text)) {
+		code, comment, ok := strings.Cut(line, "//")
+		comment = strings.TrimSpace(comment)
+		name, _, column := strings.Cut(code, ":")
+		switch {
+		case !ok:
+		case column:
+			d.Columns[strings.TrimSpace(name)] = comment
+		default:
+			d.Text = strings.TrimSpace(d.Text + " " + comment)
+		}
+	}
+	return d
+}
+
+var lineComment = regexp.MustCompile(`//.*`)
+
+// parseCreateTable reads ".create table Name (a: type, b: type)" with comments.
 func parseCreateTable(text string) (kql.Table, error) {
+	text = lineComment.ReplaceAllString(text, "")
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), ".create table ")
 	name, cols, ok2 := strings.Cut(rest, "(")
 	cols, ok3 := strings.CutSuffix(strings.TrimSpace(cols), ")")

@@ -34,6 +34,11 @@ type Options struct {
 	// system is closed to SQL.
 	Files []File
 
+	// ScanSize is how many bytes of files a table may have to be loaded; default
+	// 256 MiB. A larger one is read anew by every query, so that it need not fit
+	// into memory, and so is Parquet, whose columns are read on their own.
+	ScanSize int64
+
 	// SkipBad leaves records out that are none, instead of failing: [DB.Skipped]
 	// tells how many.
 	SkipBad bool
@@ -66,7 +71,9 @@ type DB struct {
 	tables map[string]*kql.Table
 
 	also    map[string]string
+	sides   map[string]*kql.Table
 	skipped []Skipped
+	extras  Extras
 
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
@@ -84,6 +91,7 @@ func Open(path string, o Options) (*DB, error) {
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
 		also:     o.Also,
+		sides:    map[string]*kql.Table{},
 		requests: make(chan request, 64),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -213,10 +221,14 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 		if err := rows.Scan(&table, &name, &typ); err != nil {
 			return err
 		}
-		t := db.tables[table]
+		in, side := db.tables, strings.HasPrefix(table, sidePrefix)
+		if side {
+			in = db.sides
+		}
+		t := in[table]
 		if t == nil {
-			t = &kql.Table{Name: table, Hidden: true}
-			db.tables[table] = t
+			t = &kql.Table{Name: table, Hidden: !side}
+			in[table] = t
 		}
 		ct, ok := kql.ParseType(typ)
 		if !ok {
@@ -254,6 +266,9 @@ func (db *DB) Table(name string) (*kql.Table, bool) {
 	t, ok := db.tables[name]
 	if also, has := db.also[name]; has && !ok {
 		t, ok = db.tables[also]
+	}
+	if !ok {
+		t, ok = db.sides[name]
 	}
 	return t, ok
 }
@@ -363,15 +378,20 @@ func (db *DB) Close() error {
 	return db.pool.Close()
 }
 
-// request is one thing for the writer to do: create a table or append rows.
+// request is one thing for the writer to do.
 type request struct {
 	create    *kql.Table
+	side      *kql.Table // with rows
+	drop      string     // a side table
 	table     string
 	id        string
 	ephemeral bool
 	rows      [][]driver.Value
 	done      chan error
 }
+
+// append reports whether r appends rows to a table.
+func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" }
 
 // exec runs SQL on the writer's own connection.
 func exec(conn driver.Conn, query string, args ...driver.NamedValue) error {

@@ -63,8 +63,8 @@ func (w *writer) run() {
 // serve does r, together with the appends that wait behind it.
 func (w *writer) serve(r request) {
 	for {
-		if r.create != nil {
-			r.done <- w.create(*r.create)
+		if !r.append() {
+			r.done <- w.change(r)
 			return
 		}
 		group, next := w.gather(r)
@@ -83,7 +83,7 @@ func (w *writer) gather(r request) (group []request, next *request) {
 	for n := len(r.rows); n < maxGroup; {
 		select {
 		case q := <-w.db.requests:
-			if q.create != nil {
+			if !q.append() {
 				return group, &q
 			}
 			group = append(group, q)
@@ -202,21 +202,7 @@ func (w *writer) newAppender(table string) (*duckdb.Appender, error) {
 	if !ok || !slices.ContainsFunc(t.Columns, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
 		return duckdb.NewAppenderFromConn(w.conn, "", table)
 	}
-	kinds := map[kql.Type]duckdb.Type{kql.Bool: duckdb.TYPE_BOOLEAN, kql.Int: duckdb.TYPE_INTEGER, kql.Long: duckdb.TYPE_BIGINT,
-		kql.Real: duckdb.TYPE_DOUBLE, kql.DateTime: duckdb.TYPE_BIGINT, kql.TimeSpan: duckdb.TYPE_BIGINT}
-	var types []duckdb.TypeInfo
-	for _, c := range append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...) {
-		kind, ok := kinds[c.Type]
-		if !ok {
-			kind = duckdb.TYPE_VARCHAR
-		}
-		info, err := duckdb.NewTypeInfo(kind)
-		if err != nil {
-			return nil, err
-		}
-		types = append(types, info)
-	}
-	return duckdb.NewQueryAppender(w.conn, "INSERT INTO "+quote(table)+" SELECT * FROM appended_data", "", types, nil)
+	return textAppender(w.conn, table, append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...))
 }
 
 func (w *writer) dropAppenders() {
@@ -225,6 +211,17 @@ func (w *writer) dropAppenders() {
 		_ = a.Close()
 		delete(w.appenders, name)
 	}
+}
+
+// change does a request that is no append.
+func (w *writer) change(r request) error {
+	switch {
+	case r.create != nil:
+		return w.create(*r.create)
+	case r.side != nil:
+		return w.addSide(*r.side, r.rows)
+	}
+	return w.dropSide(r.drop)
 }
 
 // create makes the table or adds the columns it lacks.

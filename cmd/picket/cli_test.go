@@ -33,7 +33,7 @@ func TestCommandLine(t *testing.T) {
 		f(0, "Flags of picket "+c, "", append(strings.Fields(c), "--help")...)
 		f(2, "", "provided but not defined: -nope", append(strings.Fields(c), "--nope")...)
 	}
-	f(2, "", "want create, list or revoke", "key")
+	f(2, "", "want create, list, rotate or revoke", "key")
 	f(2, "", `unknown "make"`, "key", "make")
 	f(2, "", "takes 1 operand", "key", "revoke", "--data", dir)
 	// A wrong format is told before anything is asked.
@@ -48,6 +48,10 @@ func TestCommandLine(t *testing.T) {
 	}
 	f(0, "pk_", "only time the key is shown", "key", "create", "--data", dir)
 	f(0, "1 row", "", "key", "list", "--data", dir)
+	f(0, "pk_", "only time the key is shown", "key", "create", "--data", dir, "--expires", "90d")
+	f(0, "valid until 2", "", "key", "list", "--data", dir)
+	f(2, "", "is no time", "key", "create", "--data", dir, "--expires", "soon")
+	f(1, "", "no API key has the id", "key", "rotate", "--data", dir, "pk_x")
 	f(1, "", "no API key has the id", "key", "revoke", "--data", dir, "../x")
 }
 

@@ -43,12 +43,13 @@ type enrichFlags struct {
 // sourceFlags are those of commands that ask the sources without a server.
 type sourceFlags struct {
 	data, config string
-	local        bool
+	local, dns   bool
 }
 
 func (f *sourceFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.data, "data", "", "`folder` of fetched data sets, kept answers and the ledger; may be a server's (default ~/.local/share/picket)")
 	fs.StringVar(&f.config, "config", "", "picket.yaml with the keys of providers; by default DATA/picket.yaml where it is")
+	fs.BoolVar(&f.dns, "dns", false, "ask this host's resolver for the names of addresses, too")
 	fs.BoolVar(&f.local, "local", false, "ask nobody: answer from local data alone")
 }
 
@@ -77,15 +78,21 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 		return nil, nil, nil, err
 	}
 	closed = func() { _ = db.Close(context.WithoutCancel(ctx)) }
-	if f.local {
-		cfg.NoProviders = true
-	}
+	cfg.NoProviders = f.local
+	cfg.ReverseDNS = cfg.ReverseDNS || f.dns
 	if s, err = app.OpenSources(cfg, db, log); err == nil {
 		err = s.Engine.LoadOverrides(ctx)
 	}
 	if err != nil {
 		closed()
 		return nil, nil, nil, err
+	}
+	closed = func() {
+		last := context.WithoutCancel(ctx)
+		if err := s.Engine.Flush(last); err != nil {
+			log.Error("the ledger is not written", "err", err)
+		}
+		_ = db.Close(last)
 	}
 	return s, db, closed, nil
 }
@@ -280,7 +287,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 		rows = append(rows, enrichedRow{IPAddress: ip.String(), Hits: c.hits[ip], Status: p.Status, Reason: p.Reason, Profile: p})
 	}
 	for _, n := range c.networks {
-		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: "skipped", Reason: "a network, not an address",
+		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: reputation.StatusSkipped, Reason: "a network, not an address",
 			Profile: reputation.Profile{Verdict: reputation.Unknown, Indicator: reputation.Undetermined, Labels: []string{}}})
 	}
 	slices.SortStableFunc(rows, byMatter)
@@ -295,7 +302,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 // surest, and those that occur most; then what was skipped.
 func byMatter(a, b enrichedRow) int {
 	skipped := func(r enrichedRow) int {
-		if r.Status == "skipped" {
+		if r.Status == reputation.StatusSkipped {
 			return 1
 		}
 		return 0
@@ -345,7 +352,7 @@ func (e *enrichment) annotateLines(out *bufio.Writer, text []byte, found []addre
 // note is a profile in a few words.
 func note(p reputation.Profile) string {
 	s := p.IP.String() + " "
-	if p.Status == "skipped" {
+	if p.Status == reputation.StatusSkipped {
 		return s + "skipped: " + p.Reason
 	}
 	s += string(p.Verdict)

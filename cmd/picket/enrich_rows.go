@@ -58,7 +58,7 @@ func tableOf(rows []enrichedRow) result {
 	t := result{Columns: []column{{"IPAddress", "string"}, {"Verdict", "string"}, {"Sure", "string"}, {"Hits", "long"}, {"Country", "string"}, {"AS", "string"}, {"Why", "string"}}}
 	for _, r := range rows {
 		verdict, sure := string(r.Verdict), ""
-		if r.Status == "skipped" {
+		if r.Status == reputation.StatusSkipped {
 			verdict = "skipped"
 		}
 		if r.Confidence > 0 {

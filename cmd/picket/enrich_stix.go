@@ -54,7 +54,7 @@ func writeSTIX(out *bufio.Writer, rows []enrichedRow) error {
 	objects := []stixObject{}
 	seen := map[string]bool{}
 	for _, r := range rows {
-		if r.Status == "skipped" {
+		if r.Status == reputation.StatusSkipped {
 			continue
 		}
 		addr := stixAddress(r.IP)

@@ -18,28 +18,34 @@ import (
 	"picket/state"
 )
 
-// key is "picket key create|list|revoke".
+// key is "picket key create|list|rotate|revoke".
 func key(ctx context.Context, args []string, stdio stdio) error {
 	if group(args, stdio) {
 		return nil
 	}
 	if len(args) == 0 {
-		return misuse("key: want create, list or revoke")
+		return misuse("key: want create, list, rotate or revoke")
 	}
 	verb := args[0]
-	if verb != "create" && verb != "list" && verb != "revoke" {
-		return misuse("key: unknown %q; want create, list or revoke", verb)
+	if verb != "create" && verb != "list" && verb != "rotate" && verb != "revoke" {
+		return misuse("key: unknown %q; want create, list, rotate or revoke", verb)
 	}
 	fs := flag.NewFlagSet("key "+verb, flag.ContinueOnError)
 	data := fs.String("data", "", "data `folder` of the server on this machine")
 	name := fs.String("name", "key", "what the key is for")
 	scope := fs.String("scope", reputation.ScopeLookup, "what it may do: "+strings.Join(reputation.Scopes(), ", ")+"; several with commas")
+	expires := fs.String("expires", "", "`when` a new key ends: in a time such as 90d, or on a day (UTC) such as 2027-01-31 (default never)")
+	grace := fs.Duration("grace", 24*time.Hour, "how `long` the old key goes on working when it is rotated")
 	operands, err := parse(fs, args[1:], stdio)
 	if err != nil {
 		return err
 	}
+	until, err := expiryOf(*expires, time.Now())
+	if err != nil {
+		return misuse("key %s: --expires %v", verb, err)
+	}
 	want := 0
-	if verb == "revoke" {
+	if verb == "revoke" || verb == "rotate" {
 		want = 1
 	}
 	if len(operands) != want {
@@ -47,7 +53,9 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	}
 	switch verb {
 	case "create":
-		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ",")}, stdio)
+		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until}, stdio)
+	case "rotate":
+		return keyRotate(ctx, *data, operands[0], *grace, stdio)
 	case "list":
 		return keyList(ctx, *data, stdio)
 	}
@@ -58,7 +66,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
 	var text, id string
 	err := either(ctx, data, true, func(c *client) error {
-		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes})
+		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires})
 		if err != nil {
 			return err
 		}
@@ -74,11 +82,35 @@ func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdi
 	if err != nil {
 		return err
 	}
+	return showKey(stdio, text, id, "its scope: "+strings.Join(k.Scopes, ", "))
+}
+
+// showKey prints a new key's text alone on standard output, and what is to be known
+// of it beside.
+func showKey(stdio stdio, text, id, more string) error {
 	if _, err := fmt.Fprintln(stdio.out, text); err != nil {
 		return fmt.Errorf("the key could not be shown and is lost; revoke %s: %w", id, err)
 	}
-	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; its scope: %s.\n", id, strings.Join(k.Scopes, ", "))
+	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; %s.\n", id, more)
 	return nil
+}
+
+func keyRotate(ctx context.Context, data, old string, grace time.Duration, stdio stdio) error {
+	var text, id string
+	err := either(ctx, data, false, func(c *client) error {
+		var a struct{ ID, Key string }
+		err := c.do(ctx, "POST", "/v1/keys/"+url.PathEscape(old)+"/rotate?grace="+url.QueryEscape(grace.String()), nil, &a)
+		text, id = a.Key, a.ID
+		return err
+	}, func(s *reputation.Service) error {
+		made, secret, err := s.RotateKey(ctx, old, grace)
+		text, id = secret.Reveal(), made.ID
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return showKey(stdio, text, id, fmt.Sprintf("%s works for %s yet", old, grace))
 }
 
 func keyList(ctx context.Context, data string, stdio stdio) error {
@@ -117,8 +149,13 @@ func keyList(ctx context.Context, data string, stdio stdio) error {
 	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
 	for _, k := range a.Value {
 		status := "valid"
-		if !k.Revoked.IsZero() {
+		switch {
+		case !k.Revoked.IsZero():
 			status = "revoked"
+		case !k.Expires.IsZero() && !time.Now().Before(k.Expires):
+			status = "expired"
+		case !k.Expires.IsZero():
+			status = "valid until " + moment(k.Expires)
 		}
 		if err := r.add(k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.Created), moment(k.LastUsed), k.Requests, fmt.Sprintf("%.2f", k.CostUSD), status); err != nil {
 			return err

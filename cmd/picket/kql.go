@@ -32,6 +32,8 @@ the Syslog table, or of any other text, as RawData. All but Parquet may be compr
 The name tells the format, else the contents, or --format-in. - is standard input, the table stdin.
 A query reaches these files and nothing else.
 
+picket kql fmt lays out queries: picket kql fmt --help tells more.
+
 Flags of picket kql:
 `
 
@@ -42,6 +44,7 @@ type kqlOptions struct {
 	formatIn    string
 	skipBad     bool
 	schema      string
+	functions   string
 	batch       bool
 	file        string
 	query       string
@@ -55,6 +58,9 @@ type kqlOptions struct {
 
 // kqlCommand is "picket kql": KQL over files, without a server.
 func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
+	if len(args) > 0 && args[0] == "fmt" {
+		return kqlFmt(args[1:], stdio)
+	}
 	o, err := kqlFlags(args, stdio)
 	if err != nil {
 		return err
@@ -93,7 +99,7 @@ func kqlCommand(ctx context.Context, args []string, stdio stdio) error {
 
 // kqlFlags reads the command line.
 func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
-	o := &kqlOptions{params: map[string]any{}}
+	o := &kqlOptions{}
 	fs := flag.NewFlagSet("kql", flag.ContinueOnError)
 	named := map[string]*fileTable{}
 	fs.Func("table", "a table by `NAME=FILE`; FILE may be a pattern such as 'log-*.csv', and the flag repeated, for one table of several files", func(s string) error {
@@ -115,6 +121,7 @@ func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
 	})
 	fs.StringVar(&o.formatIn, "format-in", "", "`format` of the files: csv, tsv, json, ndjson, parquet, syslog or text")
 	fs.BoolVar(&o.skipBad, "skip-bad", false, "leave records of CSV and NDJSON out that are none, and say how many")
+	fs.StringVar(&o.functions, "functions", "", "`folder` of functions that queries can call: .yaml, .kql, .json")
 	fs.StringVar(&o.schema, "schema", "", "make empty tables of the `file` {\"Table\":[[\"Column\",\"type\"],…]}")
 	fs.BoolVar(&o.batch, "batch", false, `answer one {"id","query"} a line of standard input; with "compile_only":true nothing is run`)
 	fs.StringVar(&o.file, "file", "", "read the query from a `file`")
@@ -129,6 +136,9 @@ func kqlFlags(args []string, stdio stdio) (*kqlOptions, error) {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
 			return errors.New("want name=value")
+		}
+		if o.params == nil {
+			o.params = map[string]any{}
 		}
 		o.params[name] = value
 		return nil
@@ -201,7 +211,7 @@ func (s *session) close() {
 
 // options are those of one query.
 func (s *session) options() kql.Options {
-	return kql.Options{Now: cmp.Or(s.now, kql.TicksOf(time.Now()))}
+	return kql.Options{Now: cmp.Or(s.now, kql.TicksOf(time.Now())), Parameters: s.params}
 }
 
 // answer runs a query and prints its result as the flags say.
@@ -216,11 +226,12 @@ func (s *session) answer(ctx context.Context, src string) error {
 			format = "table"
 		}
 	}
-	return s.print(ctx, src, newPrinter(s.stdio.out, format, s.limit))
+	return s.print(ctx, src, func() printer { return newPrinter(s.stdio.out, format, s.limit) })
 }
 
-// print runs a query.
-func (s *session) print(ctx context.Context, src string, p printer) error {
+// print runs a query and prints the tables that it yields, each by a printer of
+// its own.
+func (s *session) print(ctx context.Context, src string, newPrinter func() printer) error {
 	watch := newStopwatch(s.timing)
 	watch.parse(src)
 	q, err := s.ws.Compile(ctx, workspace.Caller{}, src, s.options())
@@ -240,7 +251,22 @@ func (s *session) print(ctx context.Context, src string, p printer) error {
 	}
 	defer res.Close()
 	watch.lap("run")
-	n, err := printRows(res, p)
+	n, err := printRows(res, newPrinter())
+	if err != nil {
+		return s.runError(ctx, err)
+	}
+	for {
+		res.Close()
+		if res, err = res.Next(ctx); res == nil || err != nil {
+			break
+		}
+		more, err := printRows(res, newPrinter())
+		if err != nil {
+			res.Close()
+			return s.runError(ctx, err)
+		}
+		n += more
+	}
 	if err != nil {
 		return s.runError(ctx, err)
 	}

@@ -40,9 +40,7 @@ func (s *session) batch(ctx context.Context) error {
 		} else if req.CompileOnly {
 			answer, err = compile(s.ws, req.Query)
 		} else {
-			var b bytes.Buffer
-			err = s.print(ctx, req.Query, newPrinter(&b, "compact", 0))
-			answer = bytes.TrimRight(b.Bytes(), "\n")
+			answer, err = s.batchAnswer(ctx, req.Query)
 		}
 		if len(req.ID) == 0 {
 			req.ID = json.RawMessage("null")
@@ -67,6 +65,31 @@ func (s *session) batch(ctx context.Context) error {
 		return fmt.Errorf("line %d, of at most %d MiB: %w", n, maxBatchLine>>20, err)
 	}
 	return nil
+}
+
+// batchAnswer is the JSON of a query's table; where it yields several, the
+// others are in the member "more".
+func (s *session) batchAnswer(ctx context.Context, src string) ([]byte, error) {
+	var tables []*bytes.Buffer
+	err := s.print(ctx, src, func() printer {
+		b := &bytes.Buffer{}
+		tables = append(tables, b)
+		return newPrinter(b, "compact", 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := bytes.TrimRight(tables[0].Bytes(), "\n")
+	for i, t := range tables[1:] {
+		answer = bytes.TrimSuffix(bytes.TrimSuffix(answer, []byte("}")), []byte("]"))
+		if i == 0 {
+			answer = append(answer, `],"more":[`...)
+		} else {
+			answer = append(answer, ',')
+		}
+		answer = append(append(answer, bytes.TrimRight(t.Bytes(), "\n")...), "]}"...)
+	}
+	return answer, nil
 }
 
 // jsonError leaves Go's types out of an error of encoding/json.

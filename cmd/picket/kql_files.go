@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"picket/library"
 	"picket/workspace"
 )
 
@@ -102,6 +103,13 @@ func openSession(ctx context.Context, o *kqlOptions, stdio stdio) (_ *session, e
 	}
 	if s.ws, err = workspace.Open("", opt); err != nil {
 		return nil, err
+	}
+	if o.functions != "" {
+		list, err := library.LoadDir(os.DirFS(o.functions), ".")
+		if err != nil {
+			return nil, err
+		}
+		s.ws.SetExtras(workspace.Extras{Functions: library.SetOf(list)})
 	}
 	for _, skipped := range s.ws.Skipped() {
 		fmt.Fprintln(stdio.err, "warning:", skipped)

@@ -89,6 +89,7 @@ func TestKQLFiles(t *testing.T) {
 	f("x,y\n1,2\n", "y\n2\n", "stdin | project y", "-")
 	f(`{"a":{"b":1}}`, "b\n1\n", "stdin | project b = a.b", "-")
 	f("", "n\n2026-01-02T00:00:00Z\n", "print n = now()", "--now", "2026-01-02")
+	f("", "n,s\n7,it's\n", "declare query_parameters(n:long, s:string); print n = n, s = s", "--param", "n=7", "--param", "s=it's")
 	f("", "x\n1\n2\n", "range x from 1 to 9 step 1", "--limit", "2")
 }
 

@@ -83,7 +83,7 @@ func showProfile(w io.Writer, p reputation.Profile) error {
 		}
 	}
 	head := strings.ToUpper(string(p.Verdict))
-	if p.Status == "skipped" {
+	if p.Status == reputation.StatusSkipped {
 		head = "SKIPPED"
 	}
 	if p.Confidence > 0 {

@@ -18,7 +18,8 @@ const usage = `Picket answers, for every IP address in your logs: who is this, a
 Usage:
   picket demo   [--log FILE] [--once] [--format table|json]
                                     run the whole job here and now, in a temporary folder
-  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--syslog ADDR] [--log FILE]
+  picket serve  --data DIR [--config picket.yaml] [--listen ADDR] [--listen-tls ADDR]
+                [--syslog ADDR] [--log FILE]
                                     run as a service
   picket query  [--data DIR] [--format FORMAT] [--limit ROWS] 'KQL'
                                     ask a running server
@@ -26,11 +27,20 @@ Usage:
                                     picket kql --help tells more
   picket enrich FILE…|-             find the addresses in files, and say who each is and what it wants
   picket lookup IP…                 what is known of an address, on one screen
+  picket verdict set|list|drop      decide for an address or a network, whatever the sources say
+  picket usage  [--since DAY] [--by provider|playbook|incident]
+                                    what asking providers has cost, and what was saved
   picket data   update|list         fetch the data sets that answers come from without asking anybody
-  picket key    create|list|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
+  picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
+  picket function create|list|show|delete [--data DIR] [--file FILE] [--parameters PARAMS] [NAME]
+                                    functions that queries and rules can call
+  picket watchlist create|list|show|delete [--data DIR] [--file CSV] [--key COLUMN] [ALIAS]
+                                    lists for _GetWatchlist
   picket incident list              [--data DIR] [--format table|json]
+  picket ca     --data DIR [--export]
+                                    what clients need to trust the server's certificate
   picket version
 
 Commands that talk to a server find it through --data DIR, or through the
@@ -108,12 +118,22 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return enrich(ctx, rest, io)
 	case "lookup":
 		return lookup(ctx, rest, io)
+	case "verdict":
+		return verdictCommand(ctx, rest, io)
+	case "usage":
+		return usageCommand(ctx, rest, io)
 	case "data":
 		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
 	case "reputation":
 		return reputationCommand(ctx, rest, io)
+	case "ca":
+		return ca(ctx, rest, io)
+	case "function":
+		return functionCommand(ctx, rest, io)
+	case "watchlist":
+		return watchlistCommand(ctx, rest, io)
 	case "incident":
 		return incidentCommand(ctx, rest, io)
 	case "version", "--version":

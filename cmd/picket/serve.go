@@ -15,6 +15,7 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	data := fs.String("data", "", "`folder` for the workspace, the state, rules, playbooks and the admin token (required)")
 	config := fs.String("config", "", "configuration `file` (picket.yaml)")
 	listen := fs.String("listen", "", "`address` of the HTTP APIs (default 127.0.0.1:8480)")
+	listenTLS := fs.String("listen-tls", "", "`address` of the same over TLS, or off (default: the port after that of --listen)")
 	syslog := fs.String("syslog", "", "`address` for syslog over UDP and TCP, or off (default 127.0.0.1:5514)")
 	debug := fs.Bool("debug", false, "log more")
 	var logs []string
@@ -43,6 +44,9 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	if *listen != "" {
 		c.Listen = *listen
 	}
+	if *listenTLS != "" {
+		c.ListenTLS = *listenTLS
+	}
 	if *syslog != "" {
 		c.Syslog = *syslog
 	}
@@ -58,6 +62,6 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	log.Info("Picket is up", "api", a.URL(), "syslog", a.SyslogAddr(), "data", *data)
+	log.Info("Picket is up", "api", a.URL(), "tls", a.TLSURL(), "syslog", a.SyslogAddr(), "data", *data)
 	return a.Run(ctx)
 }

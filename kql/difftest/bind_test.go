@@ -158,7 +158,7 @@ func readSpan(s string) (any, bool) {
 			s, frac, _ = strings.Cut(frac, ".")
 		}
 		var h, m, sec int64
-		if n, err := fmt.Sscanf(s, "%d:%d:%d", &h, &m, &sec); n != 3 || err != nil || h > 23 || m > 59 || sec > 59 {
+		if n, err := fmt.Sscanf(s+";", "%d:%d:%d;", &h, &m, &sec); n != 3 || err != nil || h > 23 || m > 59 || sec > 59 {
 			return nil, false
 		}
 		f, _ := strconv.ParseInt((frac + "0000000")[:7], 10, 64)

@@ -151,7 +151,7 @@ func conversions() []scalar {
 			return nil
 		}},
 	}
-	for _, p := range "bilrtpgd" {
+	for _, p := range "bilrmtpgd" {
 		out = append(out,
 			scalar{name: "isnull", args: string(p), ret: kql.Bool, nulls: true, f: func(v []any) any { return fixed(v[0]) == nil }},
 			scalar{name: "isnotnull", args: string(p), ret: kql.Bool, nulls: true, f: func(v []any) any { return fixed(v[0]) != nil }})

@@ -25,7 +25,7 @@ type scalar struct {
 
 // letters are the types of parameters. x is any scalar.
 var letters = map[rune]kql.Type{
-	'b': kql.Bool, 'i': kql.Int, 'l': kql.Long, 'r': kql.Real, 's': kql.String, 't': kql.DateTime, 'p': kql.TimeSpan, 'd': kql.Dynamic, 'g': kql.Guid,
+	'b': kql.Bool, 'i': kql.Int, 'l': kql.Long, 'r': kql.Real, 'm': kql.Decimal, 's': kql.String, 't': kql.DateTime, 'p': kql.TimeSpan, 'd': kql.Dynamic, 'g': kql.Guid,
 }
 
 // allScalars joins the tables.

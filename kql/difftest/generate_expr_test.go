@@ -15,6 +15,7 @@ var literals = map[kql.Type][]string{
 	kql.Int:      {"int(0)", "int(1)", "int(-3)", "int(2147483647)", "int(-2147483648)", "int(null)"},
 	kql.Long:     {"0", "1", "2", "3", "7", "10", "(-1)", "(-7)", "long(9223372036854775807)", "long(-9223372036854775808)", "long(null)", "9007199254740993"},
 	kql.Real:     {"0.0", "0.5", "1.25", "(-2.5)", "100.0", "real(nan)", "real(+inf)", "real(-inf)", "real(null)", "1e300"},
+	kql.Decimal:  {"decimal(0)", "decimal(1.5)", "decimal(0.1)", "decimal(-2.25)", "decimal(100)", "decimal(null)"},
 	kql.String:   {`""`, `"a"`, `"A"`, `"ab"`, `"a_b"`, `"b"`, `"1"`, `"-5"`, `"é"`, `"ab1"`, `"abc def"`, `"%"`, `"_"`, `","`, `"日本"`, `"x"`, `"true"`, `"2024-02-29"`},
 	kql.DateTime: {"datetime(2024-02-29T23:59:59.9999999Z)", "datetime(2024-01-01)", "datetime(1970-01-01)", "datetime(0001-01-01)", "datetime(9999-12-31T23:59:59.9999999Z)", "datetime(2023-12-31 12:30:15)", "datetime(null)"},
 	kql.TimeSpan: {"1d", "1h", "1tick", "10ms", "timespan(-1.00:00:00)", "timespan(01:02:03.4567891)", "0s", "timespan(null)", "36h"},
@@ -39,6 +40,11 @@ func (g *generator) expr(t kql.Type, depth int) string {
 		return g.leaf(t)
 	}
 	sub := func(t kql.Type) string { return g.expr(t, depth-1) }
+	if len(g.fns) > 0 && g.one(3) {
+		if c := g.ownCall(t, depth); c != "" {
+			return c
+		}
+	}
 	switch g.r.IntN(10) {
 	case 0:
 		return "iff(" + sub(kql.Bool) + ", " + sub(t) + ", " + sub(t) + ")"
@@ -60,6 +66,8 @@ func (g *generator) expr(t kql.Type, depth int) string {
 		return g.long(sub)
 	case kql.Real:
 		return pick[fillable](g, "(%s + %s)", "(%s - %s)", "(%s * %s)", "(%s / %s)", "min_of(%s, %s)", "max_of(%s, %s)").fill(sub(t), sub(pick(g, t, t, kql.Long)))
+	case kql.Decimal:
+		return pick[fillable](g, "(%s + %s)", "(%s - %s)", "(%s * %s)", "(-%s)", "max_of(%s, %s)").fill(sub(t), g.literal(pick(g, t, t, kql.Int)))
 	case kql.String:
 		return g.text(sub)
 	case kql.DateTime:
@@ -131,8 +139,10 @@ func (g *generator) dynamic(sub func(kql.Type) string) string {
 // condition writes a comparison, a test of strings, or a connection of them.
 func (g *generator) condition(depth int) string {
 	sub := func(t kql.Type) string { return g.expr(t, depth-1) }
-	any := pick(g, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan, kql.Bool)
-	switch g.r.IntN(12) {
+	any := pick(g, kql.Int, kql.Long, kql.Real, kql.Decimal, kql.String, kql.DateTime, kql.TimeSpan, kql.Bool)
+	switch g.r.IntN(14) {
+	case 12, 13:
+		return g.rareCondition(sub)
 	case 0, 1:
 		return "(" + sub(kql.Bool) + pick(g, " and ", " or ") + sub(kql.Bool) + ")"
 	case 2:

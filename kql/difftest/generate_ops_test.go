@@ -9,7 +9,7 @@ import (
 // op writes one operator for a table with these columns.
 func (g *generator) op(cols []kql.Column) string {
 	g.scope = cols
-	switch g.r.IntN(22) {
+	switch g.r.IntN(25) {
 	case 0, 1, 2, 3, 4, 5, 6:
 		return g.simpleOp(cols)
 	case 7, 8, 9:
@@ -36,6 +36,8 @@ func (g *generator) op(cols []kql.Column) string {
 		return g.mvExpand(cols)
 	case 21:
 		return g.serial(cols)
+	case 22, 23, 24:
+		return g.rareOp(cols)
 	}
 	return ""
 }
@@ -132,7 +134,8 @@ func (g *generator) summarize(cols []kql.Column) string {
 		case k != nil && !g.one(3):
 			by = append(by, k[0])
 		default:
-			by = append(by, g.fresh()+" = "+g.expr(pick(g, kql.Bool, kql.Long, kql.String, kql.DateTime), 2))
+			// No strings: DuckDB takes a group by "," for the separator inside of make_bag.
+			by = append(by, g.fresh()+" = "+g.expr(pick(g, kql.Bool, kql.Long, kql.DateTime), 2))
 		}
 	}
 	if len(aggs)+len(by) == 0 {
@@ -168,9 +171,9 @@ func (g *generator) aggregate(cols []kql.Column) string {
 	case 0:
 		return "countif(" + cond + ")"
 	case 1, 2:
-		return call(col(kql.Int, kql.Long, kql.Real, kql.TimeSpan), "sum", "sumif", "avg", "avgif")
+		return call(col(kql.Int, kql.Long, kql.Real, kql.Decimal, kql.TimeSpan), "sum", "sumif", "avg", "avgif")
 	case 3:
-		return call(col(kql.Int, kql.Long, kql.Real, kql.TimeSpan, kql.DateTime, kql.String), "min", "max", "minif", "maxif")
+		return call(col(kql.Int, kql.Long, kql.Real, kql.Decimal, kql.TimeSpan, kql.DateTime, kql.String), "min", "max", "minif", "maxif")
 	case 4:
 		return call(col(kql.Bool, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan, kql.Guid), "dcount", "dcountif", "count_distinct")
 	case 5:

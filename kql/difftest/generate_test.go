@@ -16,10 +16,12 @@ type generator struct {
 	r     *rand.Rand
 	empty *evaluator // over the tables without rows: it knows what columns come out
 
-	scope []kql.Column // what an expression sees
-	lets  []kql.Column // scalars that let statements bind
-	head  string       // those statements
-	n     int          // for fresh names
+	scope  []kql.Column // what an expression sees
+	lets   []kql.Column // scalars that let statements bind
+	head   string       // those statements
+	tables []string     // tables that they bind
+	fns    []called     // functions that they bind
+	n      int          // for fresh names
 }
 
 // schema is what columns a query gives, or false where the evaluator has no answer.
@@ -51,14 +53,8 @@ func (g *generator) fresh() string {
 
 // query writes a query: let statements, a source, and operators.
 func (g *generator) query() string {
-	g.n, g.lets, g.head = 0, nil, ""
-	for g.one(4) {
-		g.scope = nil
-		name := g.fresh()
-		t := pick(g, kql.Long, kql.String, kql.DateTime, kql.TimeSpan, kql.Bool, kql.Dynamic)
-		g.head += "let " + name + " = " + g.expr(t, 1) + ";\n"
-		g.lets = append(g.lets, kql.Column{Name: name, Type: t})
-	}
+	g.n, g.lets, g.head, g.tables, g.fns = 0, nil, "", nil, nil
+	g.statements()
 	body := g.source()
 	cols, ok := g.schema(body)
 	for range 1 + g.r.IntN(5) {
@@ -80,11 +76,19 @@ func (g *generator) query() string {
 }
 
 // table is one of the stored tables.
-func (g *generator) table() string { return pick(g, "TabA", "TabB", "TabC") }
+func (g *generator) table() string {
+	if len(g.tables) > 0 && g.one(2) {
+		return pick(g, g.tables...)
+	}
+	return pick(g, "TabA", "TabB", "TabC")
+}
 
 func (g *generator) source() string {
 	switch g.r.IntN(12) {
 	case 0:
+		if g.one(3) {
+			return "union " + g.unionHints() + "TabA, TabB, " + g.table()
+		}
 		return "union " + g.unionHints() + g.table() + ", " + g.table()
 	case 1:
 		return "range l from " + pick(g, "0", "-3") + " to " + pick(g, "5", "-4", "9") + " step " + pick(g, "1", "3")
@@ -118,7 +122,7 @@ func (g *generator) subquery() (string, []kql.Column) {
 }
 
 func (g *generator) scalarType() kql.Type {
-	return pick(g, kql.Bool, kql.Int, kql.Long, kql.Long, kql.Real, kql.String, kql.String, kql.String, kql.DateTime, kql.TimeSpan, kql.Dynamic, kql.Guid)
+	return pick(g, kql.Bool, kql.Int, kql.Long, kql.Long, kql.Real, kql.String, kql.String, kql.String, kql.DateTime, kql.TimeSpan, kql.Dynamic, kql.Guid, kql.Decimal)
 }
 
 func names(cols []kql.Column, types ...kql.Type) []string {
@@ -133,7 +137,7 @@ func names(cols []kql.Column, types ...kql.Type) []string {
 
 // keys are the columns that can be sorted, grouped and joined by.
 func keys(cols []kql.Column) []string {
-	return names(cols, kql.Bool, kql.Int, kql.Long, kql.Real, kql.String, kql.DateTime, kql.TimeSpan)
+	return names(cols, kql.Bool, kql.Int, kql.Long, kql.Real, kql.Decimal, kql.String, kql.DateTime, kql.TimeSpan)
 }
 
 // some picks a few different elements, at least one; nil of none.

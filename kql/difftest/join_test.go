@@ -57,6 +57,9 @@ func (e *evaluator) union(first *relation, op *syntax.UnionOp, in *lets) *relati
 			if inner && count[c.Name] < len(ins) {
 				continue
 			}
+			if len(ins) > 2 && len(types[c.Name]) > 1 {
+				silent("a union of more than two tables with two types for a name")
+			}
 			if inner && len(types[c.Name]) > 1 {
 				silent("an inner union of columns of two types")
 			}

@@ -35,6 +35,9 @@ func (e *evaluator) op(r *relation, op syntax.Op, in *lets) *relation {
 			name = op.As.Text
 		}
 		n := len(r.rows)
+		if n == 0 && e.within > 0 {
+			silent("a count of no rows within a subquery")
+		}
 		if r.limit >= 0 {
 			n = min(n, r.limit)
 		}

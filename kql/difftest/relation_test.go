@@ -114,6 +114,7 @@ func (l *lets) find(name string) *lets {
 type evaluator struct {
 	tables map[string]*relation
 	now    int64
+	within int // how many subqueries for parts of a table are under way
 }
 
 // run evaluates a whole query: page "Query statements".

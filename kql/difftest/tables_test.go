@@ -31,12 +31,14 @@ var pools = map[kql.Type][]any{
 }
 
 // layouts are the columns of the three tables. TabC has names of the others with
-// other types.
+// other types, and some are words that SQL might use for itself.
 var layouts = [][]kql.Column{
 	{{Name: "b", Type: kql.Bool}, {Name: "i", Type: kql.Int}, {Name: "l", Type: kql.Long}, {Name: "k", Type: kql.Long}, {Name: "r", Type: kql.Real}, {Name: "s", Type: kql.String}, {Name: "u", Type: kql.String},
 		{Name: "t", Type: kql.DateTime}, {Name: "p", Type: kql.TimeSpan}, {Name: "d", Type: kql.Dynamic}, {Name: "g", Type: kql.Guid}},
-	{{Name: "l", Type: kql.Long}, {Name: "s", Type: kql.String}, {Name: "t", Type: kql.DateTime}, {Name: "e", Type: kql.Dynamic}, {Name: "S", Type: kql.String}},
-	{{Name: "s", Type: kql.String}, {Name: "l", Type: kql.Real}, {Name: "i", Type: kql.Int}, {Name: "t1", Type: kql.DateTime}, {Name: "k", Type: kql.Long}},
+	{{Name: "l", Type: kql.Long}, {Name: "s", Type: kql.String}, {Name: "t", Type: kql.DateTime}, {Name: "e", Type: kql.Dynamic}, {Name: "S", Type: kql.String},
+		{Name: "v", Type: kql.String}, {Name: "n", Type: kql.Long}},
+	{{Name: "s", Type: kql.String}, {Name: "l", Type: kql.Real}, {Name: "i", Type: kql.Int}, {Name: "t1", Type: kql.DateTime}, {Name: "k", Type: kql.Long},
+		{Name: "lo", Type: kql.Long}, {Name: "w", Type: kql.Dynamic}, {Name: "count", Type: kql.Int}},
 }
 
 // randomTables makes the rows of the tables.

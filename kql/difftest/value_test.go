@@ -229,7 +229,17 @@ func rowKey(row []any) string {
 	return b.String()
 }
 
-func truth(v any) bool { b, _ := v.(bool); return b }
+// truth reports whether a condition holds; null does not.
+func truth(v any) bool {
+	if open, ok := v.(oneOf); ok {
+		for _, x := range open {
+			if x == true {
+				silent("an open condition")
+			}
+		}
+	}
+	return v == true
+}
 
 // order compares two values of one scalar type that are neither null nor NaN.
 // Strings are compared by code point.

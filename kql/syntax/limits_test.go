@@ -79,6 +79,9 @@ func TestLimits(t *testing.T) {
 			nodes := 0
 			Walk(q, func(Node) bool { nodes++; return true })
 			_ = Print(q)
+			if _, err := Format(c.src); (err == nil) != (len(ds) == 0) {
+				t.Errorf("Format gave %v", err)
+			}
 		})
 	}
 }

@@ -14,7 +14,11 @@ func (p *parser) tabular() Expr {
 	var x Expr
 	switch {
 	case p.is(PIPE):
-		p.report(p.span(), CodeExpected, "a query begins with the name of a table", "expected a table before '|'")
+		hint := "a query begins with the name of a table"
+		if p.pos > 0 && Kind(p.toks[p.pos-1].kind) == SEMI {
+			hint = "the semicolon before it ends the query: remove it to go on"
+		}
+		p.report(p.span(), CodeExpected, hint, "expected a table before '|'")
 		x = p.bad()
 	case p.sourceAhead():
 		op := p.op()
@@ -123,7 +127,11 @@ func (p *parser) reportMissingPipe() bool {
 	if !p.missingPipe() {
 		return false
 	}
-	p.report(p.span(), CodeExpected, "put a pipe sign before the operator", "expected '|' before '"+p.text(p.pos)+"'")
+	hint := "put a pipe sign before the operator"
+	if p.word("as") {
+		hint = "a name comes first: Name = expression"
+	}
+	p.report(p.span(), CodeExpected, hint, "expected '|' before '"+p.text(p.pos)+"'")
 	return true
 }
 

@@ -12,7 +12,11 @@ func (p *parser) illegal() {
 	case t == "||":
 		p.fail(s, CodeText, "use 'or'", "'||' is not an operator of KQL")
 	case t == "!":
-		p.fail(s, CodeText, "negate with not(…)", "'!' is not an operator of KQL")
+		hint := "negate with not(…)"
+		if p.pos > 0 && Kind(p.toks[p.pos-1].kind) == ASSIGN && p.adjacent(p.pos) {
+			hint = "write '!='"
+		}
+		p.fail(s, CodeText, hint, "'!' is not an operator of KQL")
 	case t[0] == '!':
 		p.fail(s, CodeText, bangHint(t), "'"+clip(t, 30)+"' is not an operator of KQL")
 	case stringPrefix(t) > 0:
@@ -31,6 +35,8 @@ func (p *parser) illegal() {
 // charHint returns advice for a character KQL does not know.
 func charHint(t string) string {
 	switch t {
+	case "?":
+		return "use iff(condition, then, else)"
 	case "#":
 		return "comments begin with //"
 	case "“", "”", "„", "‘", "’", "«", "»":
@@ -108,12 +114,16 @@ func (p *parser) unexpected(op Op) {
 
 // hint returns advice for a token that was not expected, or "".
 func (p *parser) hint() string {
+	if h := p.habit(); h != "" {
+		return h
+	}
 	t := p.text(p.pos)
 	prev := EOF
 	if p.pos > 0 {
 		prev = Kind(p.toks[p.pos-1].kind)
 	}
-	switch k := p.kind(); {
+	k := p.kind()
+	switch {
 	case k == ASSIGN && prev == EQ:
 		return "'==' compares; there is no '==='"
 	case k == ASSIGN && p.pos > p.first:
@@ -135,7 +145,24 @@ func (p *parser) hint() string {
 	case prev == IDENT && isList(wordOp(p.text(p.pos-1))), prev == NOTIN, prev == INCI, prev == NOTINCI:
 		return "put the list in parentheses"
 	case k == IDENT:
-		return p.wordHint()
+		if h := p.wordHint(); h != "" {
+			return h
+		}
+	}
+	if (prev == IDENT || prev == RPAREN || prev == STRING) && (k == IDENT || k == STRING) {
+		return p.listHint()
+	}
+	return ""
+}
+
+// listHint returns advice for two operands side by side, where a comma may be
+// missing.
+func (p *parser) listHint() string {
+	if p.first > 0 && p.first <= p.pos {
+		switch p.text(p.first - 1) {
+		case "project", "extend", "summarize", "distinct", "away", "keep", "rename", "reorder", "print":
+			return "put a comma between two columns"
+		}
 	}
 	return ""
 }
@@ -211,6 +238,8 @@ func operatorHint(name string) string {
 		return "use 'union'"
 	case "explode", "unnest", "mv_expand", "expand":
 		return "use 'mv-expand'"
+	case "inner", "left", "right", "outer", "full", "cross":
+		return "the kind of a join is a parameter: join kind=inner (U) on Column"
 	case "and", "or":
 		return "conditions are joined inside one 'where'"
 	default:
@@ -231,7 +260,8 @@ var operatorNames = [...]string{"where", "extend", "project", "project-away", "p
 	"sort", "order", "take", "limit", "top", "distinct", "summarize", "count", "join", "lookup", "union", "print", "range",
 	"mv-expand", "mv-apply", "parse", "parse-where", "parse-kv", "sample", "sample-distinct", "top-hitters", "top-nested",
 	"make-series", "evaluate", "invoke", "as", "search", "find", "partition", "scan", "serialize", "render", "getschema",
-	"consume", "facet", "fork", "reduce", "filter"}
+	"consume", "facet", "fork", "reduce", "filter",
+	"make-graph", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-mark-components"}
 
 // nearest returns the name that w may have been meant for, or "".
 func nearest(w string, names []string) string {

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"picket/app"
+	"picket/state"
+)
+
+func TestUsage(t *testing.T) {
+	dir := t.TempDir()
+	// The ledger stays open, as that of a running server is.
+	db, err := state.Open(t.Context(), state.Options{Path: filepath.Join(dir, app.StateFile)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	err = db.AddProviderUsage(t.Context(),
+		state.ProviderUsage{Day: "2026-10-31", Provider: "prowl", Key: "k", Playbook: "enrich", Requests: 100, CostMicroUSD: 2_000_000},
+		state.ProviderUsage{Day: "2026-11-01", Provider: "prowl", Key: "k", Playbook: "enrich", Incident: "7", Requests: 3, Cached: 3, Skipped: 1, CostMicroUSD: 60_000, SavedMicroUSD: 80_000},
+		state.ProviderUsage{Day: "2026-11-02", Provider: "prowl", Key: "k2", Requests: 1, CostMicroUSD: 20_000},
+		state.ProviderUsage{Day: "2026-11-02", Provider: "greynoise", Key: "none", Playbook: "enrich", Incident: "7", Requests: 9, Cached: 2},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = ",requests,cost_usd,cached,saved_by_cache_usd,skipped,saved_by_skipping_usd\n"
+	for _, test := range []struct{ args, want string }{
+		{"", "provider" + head + "prowl,104,2.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\n"},
+		{"--since 2026-11-01", "provider" + head + "prowl,4,0.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\n"},
+		{"--since 2026-11-01 --by playbook", "playbook" + head + "enrich,12,0.06,5,0.06,1,0.02\n,1,0.02,0,0,0,0\n"},
+		{"--since 2026-11-01 --by incident", "incident" + head + "7,12,0.06,5,0.06,1,0.02\n,1,0.02,0,0,0,0\n"},
+		{"--since 2026-12-01", "provider" + head},
+	} {
+		args := append([]string{"usage", "--data", dir, "--format", "csv"}, strings.Fields(test.args)...)
+		out, errs, code := runPicket(t, "", args...)
+		if out = strings.ReplaceAll(out, "\r\n", "\n"); code != 0 || errs != "" || out != test.want {
+			t.Errorf("usage %s: exit code %d\n%s%s, want\n%s", test.args, code, out, errs, test.want)
+		}
+	}
+	for args, want := range map[string]string{
+		"--by day":          "want provider, playbook or incident",
+		"--since yesterday": "is no day",
+		"--format xml":      "unknown format",
+		"more":              "takes no operand",
+	} {
+		if _, errs, code := runPicket(t, "", append([]string{"usage", "--data", dir}, strings.Fields(args)...)...); code != 2 || !strings.Contains(errs, want) {
+			t.Errorf("usage %s: exit code %d, %s", args, code, errs)
+		}
+	}
+	if _, errs, code := runPicket(t, "", "usage", "--data", filepath.Join(dir, "absent")); code != 1 || !strings.Contains(errs, "no ledger") {
+		t.Errorf("no ledger: exit code %d, %s", code, errs)
+	}
+}
