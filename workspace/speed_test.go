@@ -27,7 +27,7 @@ func BenchmarkDetections(b *testing.B) {
 	report := newSpeedReport("hand-written SQL")
 	for _, c := range detectionCases(newCorpus(speedRows(b)).addrs) {
 		b.Run(c.name, func(b *testing.B) {
-			report.compare(b, c.name, func() []string { return ask(b, db, c.kql) }, func() []string { return askSQL(b, db, c.other) })
+			report.compare(b, c.name, func() []string { return askKQL(b, db, c.kql) }, func() []string { return askSQL(b, db, c.other) })
 		})
 	}
 	report.print()
@@ -50,7 +50,7 @@ func BenchmarkSearch(b *testing.B) {
 				b.Logf("VictoriaLogs is not measured: %v", err)
 				other = nil
 			}
-			report.compare(b, c.name, func() []string { return ask(b, db, c.kql) }, other)
+			report.compare(b, c.name, func() []string { return askKQL(b, db, c.kql) }, other)
 		})
 	}
 	report.print()
@@ -142,8 +142,8 @@ func writeOtherTables(b *testing.B, db *DB) {
 	}
 }
 
-// ask runs KQL to its last row and returns the rows as text.
-func ask(b *testing.B, db *DB, src string) []string {
+// askKQL runs KQL to its last row and returns the rows as text.
+func askKQL(b *testing.B, db *DB, src string) []string {
 	b.Helper()
 	r, err := db.Query(background, src, kql.Options{Now: corpusStart + corpusDays*864_000_000_000})
 	if err != nil {
