@@ -1,6 +1,7 @@
 package reputation
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -61,14 +62,14 @@ func TestLookupKilled(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]int{}
 	var total atomic.Int64
-	var kill atomic.Pointer[exec.Cmd]
+	running := make(chan *os.Process, 1) // the process to kill
 	var killAt atomic.Int64
 	witness := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		asked[path.Base(r.URL.Path)]++
 		mu.Unlock()
 		if total.Add(1) == killAt.Load() {
-			_ = kill.Load().Process.Kill()
+			_ = (<-running).Kill()
 		}
 		_, _ = w.Write([]byte("{}"))
 	}))
@@ -79,12 +80,21 @@ func TestLookupKilled(t *testing.T) {
 	for round := 0; round <= kills; round++ {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestLookupProcess$")
 		cmd.Env = append(os.Environ(), lookupEnv+"="+file+" "+witness.URL)
-		kill.Store(cmd)
 		if killAt.Store(0); round < kills {
 			killAt.Store(total.Load() + 1 + rand.Int64N(killedAddrs/kills))
 		}
-		if out, err := cmd.CombinedOutput(); err != nil && round == kills {
-			t.Fatalf("%v: %s", err, out)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running <- cmd.Process
+		if err := cmd.Wait(); err != nil && round == kills {
+			t.Fatalf("%v: %s", err, &out)
+		}
+		select { // it was done before its time had come
+		case <-running:
+		default:
 		}
 	}
 	db, err := state.Open(t.Context(), state.Options{Path: file})

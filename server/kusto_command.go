@@ -300,7 +300,7 @@ func (s *server) showFunctions(name string) fixed {
 	f := fixed{cols: columnsOf("Name:string", "Parameters:string", "Body:string", "Folder:string", "DocString:string")}
 	for _, fn := range s.savedFunctions() {
 		if name == "" || fn.Name == name {
-			f.rows = append(f.rows, []any{fn.Name, fn.Parameters, fn.Body, "", fn.Description})
+			f.rows = append(f.rows, []any{fn.Name, "(" + fn.Parameters + ")", "{" + fn.Query + "}", fn.Category, fn.Title})
 		}
 	}
 	return f

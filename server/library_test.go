@@ -65,6 +65,8 @@ func TestLibrary(t *testing.T) {
 	ask("reader", "GET", searches, "", 200, `"name":"twice"`)
 	ask("reader", "GET", searches+"/none", "", 404, "none")
 	query("Twice(4)", "[8]")
+	ask("reader", "GET", "/v1/workspaces/default/metadata", "", 200, `"name":"Twice","parameters":"n:long","displayName":"Twice","description":"d","body":"print x = n * 2"`)
+	ask("reader", "POST", "/v1/rest/mgmt", `{"db":"NetDefaultDB","csl":".show function Twice"}`, 200, `["Twice","(n:long)","{print x = n * 2}","c","d"]`)
 	ask("admin", "PUT", lists+"/allow", `{"properties":{"displayName":"x","provider":"Custom","itemsSearchKey":"IP","contentType":"text/csv","numberOfLinesToSkip":0,"rawContent":"IP,Note\n203.0.113.7,ours\n"}}`, 200, `"watchlistAlias":"allow"`)
 	query("_GetWatchlist('allow') | project SearchKey, Note", `["203.0.113.7","ours"]`)
 	item := lists + "/allow/watchlistItems/00000000-0000-0000-0000-000000000001"

@@ -5,23 +5,16 @@ import (
 	"strings"
 
 	"picket/kql"
+	"picket/library"
 	"picket/workspace"
 )
 
-// A SavedFunction is a function that every query may call.
-type SavedFunction struct {
-	Name        string
-	Parameters  string // in brackets: "(days:long)"
-	Body        string // KQL
-	Description string
-}
-
-// savedFunctions lists the workspace's saved functions.
-func (s *server) savedFunctions() []SavedFunction {
-	if s.Functions == nil {
+// savedFunctions lists the functions that every query may call.
+func (s *server) savedFunctions() []library.Function {
+	if s.Library == nil {
 		return nil
 	}
-	return s.Functions()
+	return s.Library.Functions()
 }
 
 // metadata answers GET and POST /v1/workspaces/{workspace}/metadata: what an
@@ -70,7 +63,7 @@ func (s *server) metadata(w http.ResponseWriter, r *http.Request) error {
 		tables, ids = append(tables, out), append(ids, out.ID)
 	}
 	for _, f := range s.savedFunctions() {
-		functions = append(functions, function{"f/" + f.Name, f.Name, strings.Trim(f.Parameters, "()"), f.Name, f.Description, f.Body})
+		functions = append(functions, function{"f/" + f.Name, f.Name, f.Parameters, f.Name, f.Title, f.Query})
 	}
 	none := []any{}
 	writeJSON(w, http.StatusOK, map[string]any{
@@ -123,7 +116,7 @@ func (s *server) showSchemaJSON() fixed {
 		}
 	}
 	for _, f := range s.savedFunctions() {
-		functions[f.Name] = map[string]any{"Name": f.Name, "InputParameters": inputParameters(f.Parameters), "Body": "{" + f.Body + "}", "Folder": "", "DocString": f.Description,
+		functions[f.Name] = map[string]any{"Name": f.Name, "InputParameters": inputParameters(f.Parameters), "Body": "{" + f.Query + "}", "Folder": f.Category, "DocString": f.Title,
 			"FunctionKind": "Unknown", "OutputColumns": []any{}}
 	}
 	schema := map[string]any{"Plugins": []any{}, "Databases": map[string]any{kustoDatabase: map[string]any{
@@ -178,7 +171,7 @@ func (s *server) showEntities() fixed {
 		f.rows = append(f.rows, []any{kustoDatabase, "Table", name, workspace.Describe(name).Text, "", schema, "", schema, nil})
 	}
 	for _, fn := range s.savedFunctions() {
-		f.rows = append(f.rows, []any{kustoDatabase, "Function", fn.Name, fn.Description, "", fn.Parameters, fn.Body, "", nil})
+		f.rows = append(f.rows, []any{kustoDatabase, "Function", fn.Name, fn.Title, fn.Category, "(" + fn.Parameters + ")", "{" + fn.Query + "}", "", nil})
 	}
 	return f
 }

@@ -39,8 +39,6 @@ type Options struct {
 	// Token exchanges an API key for a bearer token that Verify takes until it ends.
 	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
 
-	// Functions lists the workspace's saved functions; nil for none.
-	Functions func() []SavedFunction
 
 	Version string
 	Now     func() time.Time // nil means time.Now
