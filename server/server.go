@@ -39,7 +39,6 @@ type Options struct {
 	// Token exchanges an API key for a bearer token that Verify takes until it ends.
 	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
 
-
 	Version string
 	Now     func() time.Time // nil means time.Now
 	Logger  *slog.Logger
