@@ -14,7 +14,9 @@ import (
 // tlsConfig returns what the server's TLS is to be: the configured certificate,
 // or one of the data folder's own authority.
 func tlsConfig(cfg Config) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	// net/http sets HTTP/2 up once for both listeners, by what the configuration says
+	// when the first is served: without h2 in it, TLS would offer what nobody speaks.
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if cfg.TLS.Cert != "" {
 		files := &certFiles{cert: cfg.TLS.Cert, key: cfg.TLS.Key}
 		c.GetCertificate = files.certificate

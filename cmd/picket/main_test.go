@@ -122,7 +122,7 @@ func (s *service) until(what string, ready func() bool) {
 		case err := <-s.done:
 			s.done <- err
 			s.t.Fatalf("waiting until %s: picket ended: %v\n%s", what, err, s.log)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(400 * time.Millisecond): // a caller has 200 queries in 30 s
 		}
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited in vain until %s\n%s", what, s.log)
