@@ -95,30 +95,27 @@ func (m Match) Prefix() netip.Prefix {
 	return netip.PrefixFrom(m.Addr, int(m.Bits))
 }
 
-// The prefixes of addresses that hold an IPv4 address.
-var (
-	nat64  = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052 section 2.1
-	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056 section 2
-	teredo = netip.MustParsePrefix("2001::/32")    // RFC 4380 section 4
-)
-
-// Embedded returns the IPv4 address inside of an IPv6 one, and how it got there:
-// "IPv4-mapped" (RFC 4291), "NAT64" (RFC 6052), "6to4" (RFC 3056) or "Teredo" (RFC 4380:
-// the address of the client).
+// Embedded returns the IPv4 address inside an IPv6 address that stands for it, and
+// the name of the form: IPv4-mapped (RFC 4291 section 2.5.5.2), NAT64 with the
+// well-known prefix (RFC 6052 section 2.2), 6to4 (RFC 3056 section 2: the site's router),
+// Teredo (RFC 4380 section 4: the client, its bits inverted) or IPv4-translated (RFC 2765).
 func Embedded(a netip.Addr) (v4 netip.Addr, kind string, ok bool) {
-	if a.Is4() || !a.IsValid() {
+	if !a.Is6() {
 		return netip.Addr{}, "", false
 	}
 	b := a.As16()
-	switch a = a.WithZone(""); {
+	last := netip.AddrFrom4([4]byte(b[12:]))
+	switch {
 	case a.Is4In6():
-		return a.Unmap(), "IPv4-mapped", true
-	case nat64.Contains(a):
-		return netip.AddrFrom4([4]byte(b[12:])), "NAT64", true
-	case sixTo4.Contains(a):
+		return last, "IPv4-mapped", true
+	case b[0] == 0x20 && b[1] == 0x02:
 		return netip.AddrFrom4([4]byte(b[2:6])), "6to4", true
-	case teredo.Contains(a): // the client's address has its bits turned
+	case b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0:
 		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), "Teredo", true
+	case [12]byte(b[:12]) == [12]byte{0, 0x64, 0xff, 0x9b}:
+		return last, "NAT64", true
+	case [12]byte(b[:12]) == [12]byte{8: 0xff, 9: 0xff}:
+		return last, "IPv4-translated", true
 	}
 	return netip.Addr{}, "", false
 }

@@ -3,6 +3,8 @@ package reputation
 import (
 	"fmt"
 	"net/netip"
+
+	"picket/address"
 )
 
 // SkipOptions says which addresses are never asked about, beyond those that
@@ -111,7 +113,7 @@ func (s *Skipper) special(a netip.Addr) string {
 	if why := s.own6.at(a); why != "" {
 		return why
 	}
-	if v4, kind, ok := embedded(a); ok {
+	if v4, kind, ok := address.Embedded(a); ok {
 		if why := s.reason4(v4); why != "" && (s.force6.at(a) == "" || s.own4.at(v4) != "") {
 			return fmt.Sprintf("%s of %s: %s", kind, v4, why)
 		}

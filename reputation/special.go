@@ -55,7 +55,7 @@ var specialV4 = [...]special{
 // it: multicast, the retired site-local and IPv4-compatible ranges, and
 // everything outside 2000::/3, of which IANA assigns no global unicast address
 // (Internet Protocol Version 6 Address Space registry, RFC 4291 section 2.4).
-// Rows that carry an IPv4 address are judged by it first, see [embedded].
+// Rows that carry an IPv4 address are judged by it first, see [address.Embedded].
 var specialV6 = [...]special{
 	{"::/0", "not global unicast", "RFC 4291", false},
 	{"2000::/3", "global unicast", "RFC 4291", true},
@@ -96,30 +96,6 @@ func (s special) reason() string {
 		return ""
 	}
 	return s.name + " (" + s.rfc + ")"
-}
-
-// embedded returns the IPv4 address inside an IPv6 address that stands for it:
-// NAT64 with the well-known prefix (RFC 6052 section 2.2), 6to4 (RFC 3056
-// section 2: the site's router), Teredo (RFC 4380 section 4: the client, its
-// bits inverted) and IPv4-translated. kind names the form. IPv4-mapped ones are
-// not among them: netip unmaps those.
-func embedded(a netip.Addr) (v4 netip.Addr, kind string, ok bool) {
-	if !a.Is6() {
-		return netip.Addr{}, "", false
-	}
-	b := a.As16()
-	last := netip.AddrFrom4([4]byte(b[12:]))
-	switch {
-	case b[0] == 0x20 && b[1] == 0x02:
-		return netip.AddrFrom4([4]byte(b[2:6])), "6to4", true
-	case b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0:
-		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), "Teredo", true
-	case [12]byte(b[:12]) == [12]byte{0, 0x64, 0xff, 0x9b}:
-		return last, "NAT64", true
-	case [12]byte(b[:12]) == [12]byte{8: 0xff, 9: 0xff}:
-		return last, "IPv4-translated", true
-	}
-	return netip.Addr{}, "", false
 }
 
 // ranges maps every address to the value of the longest prefix that holds it,

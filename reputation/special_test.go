@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"picket/address"
 )
 
 // testdata/special.txt lists the first and last address of every row and their
@@ -139,7 +141,7 @@ func FuzzReason(f *testing.F) {
 			}
 		}
 		got := s.Reason(a)
-		if _, _, ok := embedded(a); !ok && got != want {
+		if _, _, ok := address.Embedded(a); !ok && got != want {
 			t.Errorf("%s: %q, want %q", a, got, want)
 		} else if ok && got == "" && want != "" {
 			t.Errorf("%s: public, want at least %q", a, want)
