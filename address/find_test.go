@@ -183,6 +183,7 @@ func TestEmbedded(t *testing.T) {
 		"2002:808:808::1":                      "8.8.8.8 6to4",
 		"2001:0:4136:e378:8000:63bf:f7f7:f7f7": "8.8.8.8 Teredo",
 		"::ffff:8.8.8.8":                       "8.8.8.8 IPv4-mapped",
+		"::ffff:0:808:808":                     "8.8.8.8 IPv4-translated",
 		"2001:db8::1":                          "invalid IP ",
 		"8.8.8.8":                              "invalid IP ",
 		"2001:1::1":                            "invalid IP ",
