@@ -126,20 +126,10 @@ func LoadConfig(path string) (Config, error) {
 	if err := r.providerKeys(&c); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	beside := func(f string) string {
-		if f == "" || filepath.IsAbs(f) {
-			return f
-		}
-		return filepath.Join(filepath.Dir(path), f)
-	}
-	c.TLS.Cert, c.TLS.Key = beside(c.TLS.Cert), beside(c.TLS.Key)
-	if f := beside(c.Prowl.APIKeyFile); f != "" {
-		key, err := os.ReadFile(f)
-		if err != nil {
-			return Config{}, fmt.Errorf("configuration: %w", r.problem("prowl.api_key_file", "%v", err))
-		}
-		if c.Prowl.APIKey = picket.Secret(strings.TrimSpace(string(key))); c.Prowl.APIKey == "" {
-			return Config{}, fmt.Errorf("configuration: %w", r.problem("prowl.api_key_file", "%s is empty; want a file that holds the key", f))
+	c.TLS.Cert, c.TLS.Key = r.beside(c.TLS.Cert), r.beside(c.TLS.Key)
+	if c.Prowl.APIKeyFile != "" {
+		if c.Prowl.APIKey, err = r.keyFile("prowl.api_key_file", c.Prowl.APIKeyFile); err != nil {
+			return Config{}, fmt.Errorf("configuration: %w", err)
 		}
 	}
 	return c, nil
@@ -149,6 +139,28 @@ func LoadConfig(path string) (Config, error) {
 type configReader struct {
 	file string
 	text []byte
+}
+
+// beside returns the path of a file that is named in this one.
+func (r configReader) beside(f string) string {
+	if f == "" || filepath.IsAbs(f) {
+		return f
+	}
+	return filepath.Join(filepath.Dir(r.file), f)
+}
+
+// keyFile reads the key that a file holds, which the field names.
+func (r configReader) keyFile(field, f string) (picket.Secret, error) {
+	f = r.beside(f)
+	key, err := os.ReadFile(f)
+	if err != nil {
+		return "", r.problem(field, "%v", err)
+	}
+	text := strings.TrimSpace(string(key))
+	if text == "" {
+		return "", r.problem(field, "%s is empty; want a file that holds the key", f)
+	}
+	return picket.Secret(text), nil
 }
 
 // problem points at the field of that path, such as own[2]. The text of the

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"picket"
@@ -128,16 +127,9 @@ func (r configReader) providerKeys(c *Config) error {
 		if p.APIKey != "" {
 			return r.problem(field, "api_key is set, too; want one of them")
 		}
-		f := p.APIKeyFile
-		if !filepath.IsAbs(f) {
-			f = filepath.Join(filepath.Dir(r.file), f)
-		}
-		key, err := os.ReadFile(f)
-		if err != nil {
-			return r.problem(field, "%v", err)
-		}
-		if p.APIKey = picket.Secret(strings.TrimSpace(string(key))); p.APIKey == "" {
-			return r.problem(field, "%s is empty; want a file that holds the key", f)
+		var err error
+		if p.APIKey, err = r.keyFile(field, p.APIKeyFile); err != nil {
+			return err
 		}
 		c.Providers[name] = p
 	}
