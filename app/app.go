@@ -296,7 +296,7 @@ func (a *App) Run(ctx context.Context) error {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"data sets", a.watchData}, {"verdicts", a.watchVerdicts}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
@@ -304,9 +304,6 @@ func (a *App) Run(ctx context.Context) error {
 	)
 	return errors.Join(err, a.close())
 }
-
-// watchData reads data sets again when their files change.
-func (a *App) watchData(ctx context.Context) error { return a.sources.Library.Watch(ctx, watchEvery) }
 
 // work runs the durable work until ctx ends; what is not finished then goes on
 // at the next start.

@@ -136,11 +136,12 @@ func (r configReader) providerKeys(c *Config) error {
 	return nil
 }
 
-// watchEvery is how often data sets are looked at for changes.
+// watchEvery is how often it is looked for what other processes have changed.
 const watchEvery = 30 * time.Second
 
-// watchVerdicts takes over the verdicts that people set with the command line.
-func (a *App) watchVerdicts(ctx context.Context) error {
+// watchSources takes over data sets whose files have changed, and the verdicts that
+// people set with the command line, until ctx ends.
+func (a *App) watchSources(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -148,6 +149,9 @@ func (a *App) watchVerdicts(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			if err := a.sources.Library.Load(); err != nil {
+				a.log.Error("a data set is not read again", "err", err)
+			}
 			if err := a.sources.Engine.LoadOverrides(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("verdicts that people set are not taken over for now", "err", err)
 			}

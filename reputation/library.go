@@ -2,7 +2,6 @@ package reputation
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -159,22 +158,6 @@ func sameFiles(a, b *loadedSet) bool {
 	return slices.Equal(a.paths, b.paths) && slices.EqualFunc(a.files, b.files, func(x, y os.FileInfo) bool {
 		return x.Size() == y.Size() && x.ModTime().Equal(y.ModTime()) && os.SameFile(x, y)
 	})
-}
-
-// Watch reads the sets whose files have changed, every so often, until ctx ends.
-func (l *Library) Watch(ctx context.Context, every time.Duration) error {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := l.Load(); err != nil {
-				l.log.Error("a data set is not read again", "err", err)
-			}
-		}
-	}
 }
 
 // Look implements [Local].
