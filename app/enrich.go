@@ -42,7 +42,6 @@ type ProviderConfig struct {
 type Sources struct {
 	Engine  *reputation.Engine
 	Library *reputation.Library
-	Sets    []*reputation.Dataset
 	Skip    *reputation.Skipper
 }
 
@@ -55,13 +54,12 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			log.Error(kind+" not loaded", "err", err)
 		}
 	}
-	library, sets, err := OpenLibrary(cfg.Data)
+	library, _, err := OpenLibrary(cfg.Data)
 	report("data set", err)
 	providers, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
 	report("provider", err)
 
-	s := &Sources{Sets: sets, Library: library}
-
+	s := &Sources{Library: library}
 	keys := map[string]picket.Secret{}
 	for name, c := range cfg.Providers {
 		i := slices.IndexFunc(providers, func(p *reputation.Provider) bool { return p.Name == name })

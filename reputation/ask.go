@@ -27,10 +27,9 @@ const maxProviderAnswer = 4 << 20
 // It never returns an error: what went wrong is the finding's state and reason.
 // Neither holds the key.
 func (p *Provider) ask(ctx context.Context, client *http.Client, key picket.Secret, ip netip.Addr, now func() time.Time) Finding {
-	start := now()
 	f := p.exchange(ctx, client, key, ip, now)
 	f.Source, f.Title, f.Reliability = p.Name, p.Title, p.Reliability
-	f.Fetched, f.Took = now(), now().Sub(start)
+	f.Fetched = now()
 	if f.State.Kept() {
 		f.Expires = f.Fetched.Add(p.TTL.of(f.State))
 	}

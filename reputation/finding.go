@@ -100,13 +100,12 @@ type Finding struct {
 	// with age.
 	Asserted bool `json:"asserted,omitempty"`
 
-	Fetched time.Time     `json:"fetched,omitzero"`   // when the source said so
-	Expires time.Time     `json:"expires,omitzero"`   // until when that is good
-	Until   time.Time     `json:"until,omitzero"`     // when a waiting one may be asked
-	Stale   bool          `json:"stale,omitempty"`    // past Expires, served because nothing newer is to be had
-	Cached  bool          `json:"cached,omitempty"`   // not asked for now
-	CostUSD float64       `json:"cost_usd,omitempty"` // of asking now
-	Took    time.Duration `json:"-"`
+	Fetched time.Time `json:"fetched,omitzero"`   // when the source said so
+	Expires time.Time `json:"expires,omitzero"`   // until when that is good
+	Until   time.Time `json:"until,omitzero"`     // when a waiting one may be asked
+	Stale   bool      `json:"stale,omitempty"`    // past Expires, served because nothing newer is to be had
+	Cached  bool      `json:"cached,omitempty"`   // not asked for now
+	CostUSD float64   `json:"cost_usd,omitempty"` // of asking now
 
 	// Reliability is how far the source is to be believed, in the letters of the
 	// Admiralty code: A (completely) to F (cannot be judged).

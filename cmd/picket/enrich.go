@@ -54,11 +54,11 @@ func (f *sourceFlags) register(fs *flag.FlagSet) {
 }
 
 // open opens the sources. The caller calls closed when done.
-func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db *state.DB, closed func(), err error) {
+func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, closed func(), err error) {
 	cfg := app.DefaultConfig()
 	data, err := f.folder()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	path := f.config
 	if path == "" {
@@ -68,14 +68,14 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 	}
 	if path != "" {
 		if cfg, err = app.LoadConfig(path); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 	}
 	cfg.Data = data
 	log := slog.New(slog.NewTextHandler(stdio.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err = state.Open(ctx, state.Options{Path: filepath.Join(data, app.StateFile), Logger: log})
+	db, err := state.Open(ctx, state.Options{Path: filepath.Join(data, app.StateFile), Logger: log})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	closed = func() { _ = db.Close(context.WithoutCancel(ctx)) }
 	cfg.NoProviders = f.local
@@ -85,7 +85,7 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 	}
 	if err != nil {
 		closed()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	closed = func() {
 		last := context.WithoutCancel(ctx)
@@ -94,7 +94,7 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, db
 		}
 		_ = db.Close(last)
 	}
-	return s, db, closed, nil
+	return s, closed, nil
 }
 
 // folder is where everything is kept.
@@ -143,7 +143,7 @@ func enrich(ctx context.Context, args []string, stdio stdio) error {
 	if f.only {
 		return extract(operands, f.options(), stdio)
 	}
-	sources, _, closed, err := f.sources.open(ctx, stdio)
+	sources, closed, err := f.sources.open(ctx, stdio)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func lookup(ctx context.Context, args []string, stdio stdio) error {
 			return misuse("lookup: %q is no address; want for example 203.0.113.7 or 2001:db8::1", s)
 		}
 	}
-	sources, _, closed, err := from.open(ctx, stdio)
+	sources, closed, err := from.open(ctx, stdio)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func verdictCommand(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return misuse("verdict %s: --expires %v", verb, err)
 	}
-	sources, _, closed, err := from.open(ctx, stdio)
+	sources, closed, err := from.open(ctx, stdio)
 	if err != nil {
 		return err
 	}

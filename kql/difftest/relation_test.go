@@ -85,11 +85,10 @@ func constant(t kql.Type, v any) expr {
 
 // scope is where names are looked up.
 type scope struct {
-	cols  []kql.Column
-	right []kql.Column // the right table of a join's condition
-	agg   bool         // aggregates may stand here
-	win   bool         // functions over serialised rows may stand here
-	lets  *lets
+	cols []kql.Column
+	agg  bool // aggregates may stand here
+	win  bool // functions over serialised rows may stand here
+	lets *lets
 }
 
 // lets are the names that let statements bind, newest first.

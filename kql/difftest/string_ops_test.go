@@ -27,7 +27,6 @@ func stringTest(op syntax.Kind) func(s, t string) bool {
 	case syntax.MATCHES:
 		return func(s, t string) bool { return regexp.MustCompile(t).MatchString(s) }
 	}
-	type pair struct{ cs, not syntax.Kind }
 	for _, d := range []struct {
 		ops  [4]syntax.Kind // plain, not, _cs, not _cs
 		test func(s, t string) bool

@@ -56,8 +56,6 @@ func clock(t int64) time.Time {
 	return time.Unix(t/second-62135596800, t%second*100).UTC()
 }
 
-func ticks(t time.Time) int64 { return (t.Unix()+62135596800)*second + int64(t.Nanosecond())/100 }
-
 // inTime is a datetime if t is within its range; beyond it the reference is silent.
 func inTime(t int64) any {
 	if t < 0 || t > maxTime {
