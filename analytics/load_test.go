@@ -189,7 +189,7 @@ func TestLoadQueryProblems(t *testing.T) {
 	}
 	defer ws.Close()
 	text := strings.Replace(sound, "  | project IP = HostIP, HostName\n", "  | where HostNam == 'a'\n\n  | project IP = HostIP, nope()\n", 1)
-	_, err = Load("r.yaml", []byte(text), Compiles(ws))
+	_, err = Load("r.yaml", []byte(text), compilesIn(ws))
 	var p picket.Problems
 	if !errors.As(err, &p) || len(p) != 2 || p[0].Line != 15 || p[0].Column != 11 || p[1].Line != 17 || p[1].Column != 26 {
 		t.Errorf("got %v", err)
@@ -197,7 +197,7 @@ func TestLoadQueryProblems(t *testing.T) {
 	if !strings.Contains(err.Error(), "r.yaml:15:11: query: ") || !strings.Contains(err.Error(), "\n  | where HostNam == 'a'\n          ^^^^^^^") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Load("r.yaml", []byte(sound), Compiles(ws)); err != nil {
+	if _, err := Load("r.yaml", []byte(sound), compilesIn(ws)); err != nil {
 		t.Error(err)
 	}
 }
@@ -269,4 +269,9 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("accepted %+v", r)
 		}
 	})
+}
+
+// compilesIn checks queries against the tables of ws.
+func compilesIn(ws *workspace.DB) Check {
+	return Compiles(func(query string, o kql.Options) (*kql.Query, error) { return kql.Compile(query, ws, o) })
 }

@@ -348,7 +348,7 @@ func TestSlotQueryFails(t *testing.T) {
 	r.open()
 	f(errors.New("no memory"), 2, 3, state.RuleRun{Status: "Success", Alerts: 1})
 	f(errors.New("no memory"), 99, 4, state.RuleRun{Status: "Failure", Error: "query: no memory"})
-	_, err := Compiles(r.ws)("Nope | take 1")
+	_, err := compilesIn(r.ws)("Nope | take 1")
 	f(err, 99, 1, state.RuleRun{Status: "Failure", Permanent: true, Error: "the query does not compile:\n1:1: there is no table named \"Nope\"\n  Syslog\n  ^^^^"})
 }
 

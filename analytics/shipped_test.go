@@ -37,7 +37,7 @@ func loadShipped(t *testing.T, ws *workspace.DB) *Rule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Load(filepath.Base(shipped), data, Compiles(ws))
+	r, err := Load(filepath.Base(shipped), data, compilesIn(ws))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func loadShipped(t *testing.T, ws *workspace.DB) *Rule {
 
 func TestShippedRules(t *testing.T) {
 	ws := openWorkspace(t)
-	rules, err := LoadDir(os.DirFS(".."), "rules", Compiles(ws))
+	rules, err := LoadDir(os.DirFS(".."), "rules", compilesIn(ws))
 	if err != nil || len(rules) == 0 {
 		t.Fatalf("%d rules: %v", len(rules), err)
 	}

@@ -69,12 +69,7 @@ func (c LocationConfig) location() (library.Location, error) {
 
 // compiles checks rules' queries with all that queries may use.
 func (a *App) compiles(ctx context.Context) analytics.Check {
-	return func(query string) ([]kql.Column, error) {
-		// Any time will do for a query that is not run.
-		q, err := a.Workspace.Compile(ctx, workspace.Caller{}, query, kql.Options{Now: kql.TicksOf(time.Unix(0, 0))})
-		if err != nil {
-			return nil, err
-		}
-		return q.Columns, nil
-	}
+	return analytics.Compiles(func(query string, o kql.Options) (*kql.Query, error) {
+		return a.Workspace.Compile(ctx, workspace.Caller{}, query, o)
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"picket"
 	"picket/analytics"
 	"picket/incident"
+	"picket/kql"
 	"picket/state"
 	"picket/workspace"
 )
@@ -74,7 +75,7 @@ func startPipeline(ctx context.Context, dir string, now time.Time) (*pipeline, e
 		return nil, err
 	}
 	p.sched = analytics.New(ws, st, analytics.Options{Raise: p.desk.Raise, Now: func() time.Time { return now }})
-	rules, err := analytics.LoadDir(os.DirFS(".."), "rules", analytics.Compiles(ws))
+	rules, err := analytics.LoadDir(os.DirFS(".."), "rules", analytics.Compiles(func(query string, o kql.Options) (*kql.Query, error) { return kql.Compile(query, ws, o) }))
 	if err != nil {
 		return nil, err
 	}

@@ -27,15 +27,14 @@ Flags:
 
 // dataCommand is "picket data update|import|list".
 func dataCommand(ctx context.Context, args []string, stdio stdio) error {
+	if groupHelp(args, dataHelp, stdio) {
+		return nil
+	}
 	verb := ""
 	if len(args) > 0 {
 		verb = args[0]
 	}
 	if !slices.Contains([]string{"update", "import", "list"}, verb) {
-		if slices.Contains([]string{"help", "-h", "-help", "--help"}, verb) {
-			fmt.Fprint(stdio.out, dataHelp)
-			return nil
-		}
 		return misuse("data: want update, import or list")
 	}
 	fs := flag.NewFlagSet("data "+verb, flag.ContinueOnError)

@@ -150,12 +150,17 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 // group tells whether args ask a command of several, such as key, for help, and
 // gives it then.
 func group(args []string, stdio stdio) bool {
+	return groupHelp(args, usage, stdio)
+}
+
+// groupHelp is group for a command with a help of its own.
+func groupHelp(args []string, help string, stdio stdio) bool {
 	if len(args) == 0 {
 		return false
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
-		fmt.Fprint(stdio.out, usage)
+		fmt.Fprint(stdio.out, help)
 		return true
 	}
 	return false

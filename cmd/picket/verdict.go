@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +26,9 @@ Flags:
 
 // verdictCommand is "picket verdict set|list|drop".
 func verdictCommand(ctx context.Context, args []string, stdio stdio) error {
+	if groupHelp(args, verdictHelp, stdio) {
+		return nil
+	}
 	operandsOf := map[string]int{"set": 2, "drop": 1, "list": 0}
 	verb := ""
 	if len(args) > 0 {
@@ -34,10 +36,6 @@ func verdictCommand(ctx context.Context, args []string, stdio stdio) error {
 	}
 	want, ok := operandsOf[verb]
 	if !ok {
-		if slices.Contains([]string{"help", "-h", "-help", "--help"}, verb) {
-			fmt.Fprint(stdio.out, verdictHelp)
-			return nil
-		}
 		return misuse("verdict: want set, list or drop")
 	}
 	fs := flag.NewFlagSet("verdict "+verb, flag.ContinueOnError)
