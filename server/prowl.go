@@ -107,14 +107,11 @@ func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
 	if err != nil {
 		return nil, &prowlRefusal{status: http.StatusBadRequest, text: "Invalid IP address"}
 	}
-	profile := p.Engine.Lookup(ctx, ip, reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: prowlPatience})
-	if profile.Status != reputation.StatusSkipped {
-		if err = profile.Err(); err == nil {
-			err = p.Reputation.Charge(ctx, key, r.Header.Get("x-ms-client-request-id"), ip)
-		}
-		if err != nil {
-			return nil, p.refuse(ctx, err)
-		}
+	a := &asker{service: p.Reputation, engine: p.Engine, key: key, requestID: r.Header.Get("x-ms-client-request-id"),
+		caller: reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: prowlPatience}}
+	profile, err := a.lookup(ctx, ip)
+	if err != nil {
+		return nil, p.refuse(ctx, err)
 	}
 	body, err := json.Marshal(answerOf(profile))
 	if err != nil {
