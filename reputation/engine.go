@@ -93,7 +93,7 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db, o.Logger), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
+	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
 			d := newDesk(p, key, db, e.books, o)
@@ -206,8 +206,36 @@ func (e *Engine) countSkipped(c Caller) {
 	}
 }
 
-// Run keeps the books until ctx ends. Without it they are written by Flush alone.
-func (e *Engine) Run(ctx context.Context) error { return e.books.run(ctx) }
+// keepStale is for how long an expired answer may still be served as a stale one.
+const keepStale = 30 * 24 * time.Hour
+
+// Run writes the books every so often, and forgets answers that are too old to be
+// served, until ctx ends. Without it the books are written by Flush alone.
+func (e *Engine) Run(ctx context.Context) error {
+	flush := time.NewTicker(flushEvery)
+	defer flush.Stop()
+	forget := time.NewTicker(time.Hour)
+	defer forget.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return e.Flush(context.WithoutCancel(ctx))
+		case <-flush.C:
+			if err := e.Flush(ctx); err != nil && ctx.Err() == nil {
+				e.log.Error("the ledger of providers is not written for now", "err", err)
+			}
+		case <-forget.C:
+			if err := e.forget(ctx); err != nil && ctx.Err() == nil {
+				e.log.Warn("old answers of providers stay for now", "err", err)
+			}
+		}
+	}
+}
+
+func (e *Engine) forget(ctx context.Context) error {
+	_, err := e.db.ForgetAnswers(ctx, e.now().Add(-keepStale), 10_000)
+	return err
+}
 
 // Flush writes the books.
 func (e *Engine) Flush(ctx context.Context) error { return e.books.flush(ctx) }

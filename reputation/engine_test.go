@@ -194,6 +194,24 @@ func TestStaleIsSaid(t *testing.T) {
 	}
 }
 
+// TestForget: answers that are too old to be served go, others stay.
+func TestForget(t *testing.T) {
+	r := newRig(t, witnessYAML)
+	r.Lookup(t.Context(), someone, Caller{})
+	for _, step := range []struct {
+		pass time.Duration
+		kept bool
+	}{{25 * time.Hour, true}, {keepStale, false}} {
+		r.pass(step.pass)
+		if err := r.forget(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, kept, err := r.db.ProviderAnswer(t.Context(), "witness", someone); kept != step.kept || err != nil {
+			t.Errorf("after %s: kept %v, want %v (%v)", step.pass, kept, step.kept, err)
+		}
+	}
+}
+
 // TestBreaker: a provider that fails is let alone, and the others answer.
 func TestBreaker(t *testing.T) {
 	r := newRig(t, witnessYAML, list{})

@@ -2,9 +2,7 @@ package reputation
 
 import (
 	"context"
-	"log/slog"
 	"sync"
-	"time"
 
 	"picket/state"
 )
@@ -13,8 +11,7 @@ import (
 // requests, which are written before they are sent, these cost nothing, and a
 // kill -9 may forget the last second's.
 type ledger struct {
-	db  *state.DB
-	log *slog.Logger
+	db *state.DB
 
 	mu      sync.Mutex
 	pending map[ledgerLine]ledgerCount
@@ -26,8 +23,8 @@ type ledgerLine struct{ day, provider, key, playbook, incident string }
 
 type ledgerCount struct{ cached, skipped, saved int64 }
 
-func newLedger(db *state.DB, log *slog.Logger) *ledger {
-	return &ledger{db: db, log: log, pending: map[ledgerLine]ledgerCount{}}
+func newLedger(db *state.DB) *ledger {
+	return &ledger{db: db, pending: map[ledgerLine]ledgerCount{}}
 }
 
 func (l *ledger) add(line ledgerLine, c ledgerCount) {
@@ -57,20 +54,4 @@ func (l *ledger) flush(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// run flushes until ctx ends, and then once more.
-func (l *ledger) run(ctx context.Context) error {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return l.flush(context.WithoutCancel(ctx))
-		case <-tick.C:
-			if err := l.flush(ctx); err != nil && ctx.Err() == nil {
-				l.log.Error("the ledger of providers is not written for now", "err", err)
-			}
-		}
-	}
 }
