@@ -40,9 +40,9 @@ type ProviderConfig struct {
 
 // Sources are where answers come from: an engine, and the data sets it reads.
 type Sources struct {
-	Engine  *reputation.Engine
-	Library *reputation.Library
-	Skip    *reputation.Skipper
+	Engine   *reputation.Engine
+	Datasets *reputation.Datasets
+	Skip     *reputation.Skipper
 }
 
 // OpenSources builds the engine from the configuration and the data folder. Its
@@ -54,12 +54,12 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 			log.Error(kind+" not loaded", "err", err)
 		}
 	}
-	library, _, err := OpenLibrary(cfg.Data)
+	datasets, _, err := OpenDatasets(cfg.Data)
 	report("data set", err)
 	providers, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
 	report("provider", err)
 
-	s := &Sources{Library: library}
+	s := &Sources{Datasets: datasets}
 	keys := map[string]picket.Secret{}
 	for name, c := range cfg.Providers {
 		i := slices.IndexFunc(providers, func(p *reputation.Provider) bool { return p.Name == name })
@@ -85,21 +85,21 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 	if err != nil {
 		log.Warn("this host's own addresses are unknown", "err", err)
 	}
-	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Library.Skip})
+	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Datasets.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
-		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Library}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Datasets}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
 	})
-	s.Library.Changed = s.Engine.Changed
+	s.Datasets.Changed = s.Engine.Changed
 	return s, nil
 }
 
-// OpenLibrary returns the data sets of a data folder, those that are shipped and
+// OpenDatasets returns the data sets of a data folder, those that are shipped and
 // the user's own. Those that cannot be read are named in the error; the others are
 // there.
-func OpenLibrary(data string) (*reputation.Library, []*reputation.Dataset, error) {
+func OpenDatasets(data string) (*reputation.Datasets, []*reputation.Dataset, error) {
 	sets, err := described(data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
-	library := reputation.NewLibrary(filepath.Join(data, fetchedDir), sets, nil, nil)
-	return library, sets, errors.Join(err, library.Load())
+	datasets := reputation.NewDatasets(filepath.Join(data, fetchedDir), sets, nil, nil)
+	return datasets, sets, errors.Join(err, datasets.Load())
 }
 
 // described loads the shipped descriptions of a kind and the user's own, which win.
@@ -147,7 +147,7 @@ func (a *App) watchSources(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := a.sources.Library.Load(); err != nil {
+			if err := a.sources.Datasets.Load(); err != nil {
 				a.log.Error("a data set is not read again", "err", err)
 			}
 			if err := a.sources.Engine.LoadOverrides(ctx); err != nil && ctx.Err() == nil {

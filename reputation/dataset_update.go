@@ -45,7 +45,7 @@ type fetchedFile struct {
 // the old files at once: a reader sees the old ones or the new ones. changed is
 // false when the sender says that nothing has. progress, when not nil, is told how
 // many bytes have come, of how many (-1: not known).
-func (l *Library) Update(ctx context.Context, client *http.Client, d *Dataset, progress func(file string, done, total int64)) (changed bool, err error) {
+func (l *Datasets) Update(ctx context.Context, client *http.Client, d *Dataset, progress func(file string, done, total int64)) (changed bool, err error) {
 	if len(d.URLs) == 0 {
 		return false, fmt.Errorf("data set %s is not fetched: its files are %s", d.Name, strings.Join(d.Files, ", "))
 	}
@@ -73,7 +73,7 @@ func (l *Library) Update(ctx context.Context, client *http.Client, d *Dataset, p
 
 // Import takes the files of a data set from this machine, where it cannot be
 // fetched, as Update does.
-func (l *Library) Import(d *Dataset, paths ...string) error {
+func (l *Datasets) Import(d *Dataset, paths ...string) error {
 	_, err := l.replace(d, func(temp string, _ fetched) (files []fetchedFile, changed bool, err error) {
 		for _, p := range paths {
 			f := fetchedFile{URL: p, Name: filepath.Base(p)}
@@ -91,12 +91,12 @@ func (l *Library) Import(d *Dataset, paths ...string) error {
 }
 
 // expand puts the month into URLs that have one: {month} is 2026-11.
-func (l *Library) expand(from string) string {
+func (l *Datasets) expand(from string) string {
 	return strings.ReplaceAll(from, "{month}", l.now().UTC().Format("2006-01"))
 }
 
 // replace fills a folder, checks what is in it, and makes it the newest of the set.
-func (l *Library) replace(d *Dataset, fill func(temp string, old fetched) (files []fetchedFile, changed bool, err error)) (bool, error) {
+func (l *Datasets) replace(d *Dataset, fill func(temp string, old fetched) (files []fetchedFile, changed bool, err error)) (bool, error) {
 	place := filepath.Join(l.dir, d.Name)
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return false, err
@@ -119,8 +119,8 @@ func (l *Library) replace(d *Dataset, fill func(temp string, old fetched) (files
 }
 
 // install checks the files in temp and puts them in place.
-func (l *Library) install(d *Dataset, temp string, meta fetched) error {
-	check := NewLibrary("", []*Dataset{{Name: d.Name, Kind: d.Kind, Format: d.Format, Columns: d.Columns, Reliability: d.Reliability, Says: d.Says, Tier: d.Tier}}, l.now, nil)
+func (l *Datasets) install(d *Dataset, temp string, meta fetched) error {
+	check := NewDatasets("", []*Dataset{{Name: d.Name, Kind: d.Kind, Format: d.Format, Columns: d.Columns, Reliability: d.Reliability, Says: d.Says, Tier: d.Tier}}, l.now, nil)
 	for _, f := range meta.Files {
 		check.sets[0].Files = append(check.sets[0].Files, filepath.Join(temp, f.Name))
 	}
@@ -192,7 +192,7 @@ func copyFile(from, to string) error {
 }
 
 // meta reads what is known of the files of a set.
-func (l *Library) meta(d *Dataset) (m fetched) {
+func (l *Datasets) meta(d *Dataset) (m fetched) {
 	text, err := os.ReadFile(filepath.Join(l.newest(d), metaFile))
 	if err == nil {
 		err = json.Unmarshal(text, &m)

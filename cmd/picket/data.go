@@ -48,23 +48,23 @@ func dataCommand(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	library, sets, err := app.OpenLibrary(folder)
+	datasets, sets, err := app.OpenDatasets(folder)
 	if err != nil {
 		fmt.Fprintln(stdio.err, "picket:", err)
 	}
 	if verb == "list" {
-		return dataList(library, stdio)
+		return dataList(datasets, stdio)
 	}
 	chosen, err := choose(sets, operands, verb)
 	if err != nil {
 		return err
 	}
 	if verb == "import" {
-		return library.Import(chosen[0], operands[1:]...)
+		return datasets.Import(chosen[0], operands[1:]...)
 	}
 	var errs []error
 	for _, d := range chosen {
-		errs = append(errs, dataUpdate(ctx, library, d, stdio))
+		errs = append(errs, dataUpdate(ctx, datasets, d, stdio))
 		if ctx.Err() != nil {
 			break
 		}
@@ -94,9 +94,9 @@ func choose(sets []*reputation.Dataset, names []string, verb string) ([]*reputat
 	return out, nil
 }
 
-func dataUpdate(ctx context.Context, library *reputation.Library, d *reputation.Dataset, stdio stdio) error {
+func dataUpdate(ctx context.Context, datasets *reputation.Datasets, d *reputation.Dataset, stdio stdio) error {
 	show := newFetchBar(stdio.err, d.Name)
-	changed, err := library.Update(ctx, reputation.NewFetcher(), d, show.step)
+	changed, err := datasets.Update(ctx, reputation.NewFetcher(), d, show.step)
 	show.end()
 	switch {
 	case err != nil:
@@ -111,9 +111,9 @@ func dataUpdate(ctx context.Context, library *reputation.Library, d *reputation.
 }
 
 // dataList prints what there is and how old it is.
-func dataList(library *reputation.Library, stdio stdio) error {
+func dataList(datasets *reputation.Datasets, stdio stdio) error {
 	t := result{Columns: []column{{"Name", "string"}, {"Kind", "string"}, {"Age", "string"}, {"Networks", "string"}, {"Licence", "string"}, {"Title", "string"}}}
-	for _, s := range library.List() {
+	for _, s := range datasets.List() {
 		age, n := "not fetched", ""
 		if !s.At.IsZero() {
 			age = ago(time.Since(s.At))

@@ -26,8 +26,8 @@ func gz(t *testing.T, s string) string {
 	return b.String()
 }
 
-// library makes a library of one set whose file has the text.
-func library(t *testing.T, description, text string) (*Library, error) {
+// datasets makes Datasets of one set whose file has the text.
+func datasets(t *testing.T, description, text string) (*Datasets, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -37,7 +37,7 @@ func library(t *testing.T, description, text string) (*Library, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := NewLibrary("", []*Dataset{d}, nil, nil)
+	l := NewDatasets("", []*Dataset{d}, nil, nil)
 	return l, l.Load()
 }
 
@@ -47,7 +47,7 @@ const (
 	blockSet = "name: bad\ntitle: Bad Hosts\nkind: block\nformat: %s\nfiles: [FILE]\nreliability: C\nsays: {verdict: malicious, confidence: 80, labels: [known-ssh-attack]}\n"
 )
 
-func TestLibraryFormats(t *testing.T) {
+func TestDatasetsFormats(t *testing.T) {
 	block := func(format string) string { return strings.Replace(blockSet, "%s", format, 1) }
 	for name, tt := range map[string]struct{ set, text, in, out string }{
 		"tsv":            {asnSet, "1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUDFLARENET\n1.0.1.0\t1.0.3.255\t0\tNone\tNot routed\n", "1.0.0.7", "1.0.1.7"},
@@ -60,7 +60,7 @@ func TestLibraryFormats(t *testing.T) {
 		"misp":           {block("misp"), `{"name":"List","type":"cidr","list":["198.51.100.0/24","2001:db8::1"]}`, "2001:db8::1", "2001:db8::2"},
 		"a few bad rows": {block("cidr"), strings.Repeat("198.51.100.0/24\n", 20) + "nonsense\n", "198.51.100.1", "198.51.101.1"},
 	} {
-		l, err := library(t, tt.set, tt.text)
+		l, err := datasets(t, tt.set, tt.text)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -74,7 +74,7 @@ func TestLibraryFormats(t *testing.T) {
 	}
 }
 
-func TestLibraryRefuses(t *testing.T) {
+func TestDatasetsRefuses(t *testing.T) {
 	block := strings.Replace(blockSet, "%s", "cidr", 1)
 	for text, want := range map[string]string{
 		"":                         "there is no network in it",
@@ -83,14 +83,14 @@ func TestLibraryRefuses(t *testing.T) {
 		"192.0.2.0/33\n":           "line 1: want a network",
 		"\x1f\x8bnot gzip, though": "gzip",
 	} {
-		if _, err := library(t, block, text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := datasets(t, block, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want …%s…", text, err, want)
 		}
 	}
 }
 
-func TestLibrarySays(t *testing.T) {
-	l, err := library(t, strings.Replace(blockSet, "%s", "cidr", 1), "198.51.100.0/24\n198.51.100.7\n")
+func TestDatasetsSays(t *testing.T) {
+	l, err := datasets(t, strings.Replace(blockSet, "%s", "cidr", 1), "198.51.100.0/24\n198.51.100.7\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestAllowTiers(t *testing.T) {
 		if tier == "context" {
 			set += "says: {classes: [cdn]}\n"
 		}
-		l, err := library(t, set, "198.51.100.0/24\n")
+		l, err := datasets(t, set, "198.51.100.0/24\n")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,10 +128,10 @@ func TestAllowTiers(t *testing.T) {
 	}
 }
 
-// TestLibraryReload: files that change are read again, and one that is no good
+// TestDatasetsReload: files that change are read again, and one that is no good
 // leaves what was known.
-func TestLibraryReload(t *testing.T) {
-	l, err := library(t, strings.Replace(blockSet, "%s", "cidr", 1), "198.51.100.0/24\n")
+func TestDatasetsReload(t *testing.T) {
+	l, err := datasets(t, strings.Replace(blockSet, "%s", "cidr", 1), "198.51.100.0/24\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestLibraryReload(t *testing.T) {
 	}
 }
 
-func TestLibraryUpdate(t *testing.T) {
+func TestDatasetsUpdate(t *testing.T) {
 	body, etag := "198.51.100.0/24\n", `"1"`
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if etag != "" && r.Header.Get("If-None-Match") == etag {
@@ -176,7 +176,7 @@ func TestLibraryUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	l := NewLibrary(t.TempDir(), []*Dataset{d}, func() time.Time { now = now.Add(time.Second); return now }, nil)
+	l := NewDatasets(t.TempDir(), []*Dataset{d}, func() time.Time { now = now.Add(time.Second); return now }, nil)
 	look := func(ip string) int { return len(l.Look(nil, netip.MustParseAddr(ip))) }
 	var told int64
 	for _, step := range []struct {

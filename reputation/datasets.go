@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A Library holds the data sets of this machine in memory, and answers from
+// Datasets holds the data sets of this machine in memory, and answers from
 // them. Files that change are read again.
-type Library struct {
+type Datasets struct {
 	dir  string // where fetched files are, a folder for each set
 	sets []*Dataset
 	now  func() time.Time
@@ -40,23 +40,23 @@ type loadedSet struct {
 	mmdbs []*mmdb
 }
 
-// NewLibrary returns a library of the sets, whose fetched files are in dir. Load
+// NewDatasets returns Datasets of the sets, whose fetched files are in dir. Load
 // reads them.
-func NewLibrary(dir string, sets []*Dataset, now func() time.Time, log *slog.Logger) *Library {
+func NewDatasets(dir string, sets []*Dataset, now func() time.Time, log *slog.Logger) *Datasets {
 	if now == nil {
 		now = time.Now
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	l := &Library{dir: dir, sets: sets, now: now, log: log}
+	l := &Datasets{dir: dir, sets: sets, now: now, log: log}
 	l.loaded.Store(&[]*loadedSet{})
 	return l
 }
 
 // paths returns where the files of a set are: those that the description names,
 // and the newest that were fetched.
-func (l *Library) paths(d *Dataset) []string {
+func (l *Datasets) paths(d *Dataset) []string {
 	paths := slices.Clone(d.Files)
 	if newest := l.newest(d); newest != "" {
 		fetched, _ := filepath.Glob(filepath.Join(newest, "*"))
@@ -72,7 +72,7 @@ func (l *Library) paths(d *Dataset) []string {
 // newest returns the folder of the files that were fetched last, or "". Each
 // fetch has a folder of its own, named by its time, so that files of two are
 // never mixed.
-func (l *Library) newest(d *Dataset) string {
+func (l *Datasets) newest(d *Dataset) string {
 	if l.dir == "" {
 		return ""
 	}
@@ -85,7 +85,7 @@ func (l *Library) newest(d *Dataset) string {
 
 // Load reads the sets that have changed since. A set that cannot be read keeps
 // what it had, and the error says why; one without a file is not there.
-func (l *Library) Load() error {
+func (l *Datasets) Load() error {
 	l.reloading.Lock()
 	defer l.reloading.Unlock()
 	var errs []error
@@ -114,7 +114,7 @@ func (l *Library) Load() error {
 }
 
 // load reads a set, unless its files are those of old. It is nil without files.
-func (l *Library) load(d *Dataset, old *loadedSet) (*loadedSet, error) {
+func (l *Datasets) load(d *Dataset, old *loadedSet) (*loadedSet, error) {
 	s := &loadedSet{Dataset: d, paths: l.paths(d)}
 	for _, p := range s.paths {
 		info, err := os.Stat(p)
@@ -161,7 +161,7 @@ func sameFiles(a, b *loadedSet) bool {
 }
 
 // Look implements [Local].
-func (l *Library) Look(dst []Finding, ip netip.Addr) []Finding {
+func (l *Datasets) Look(dst []Finding, ip netip.Addr) []Finding {
 	now := l.now()
 	for _, s := range *l.loaded.Load() {
 		if s.outdated(now) {
@@ -246,7 +246,7 @@ func (s *loadedSet) allow(f *Finding, e entry) {
 
 // Skip says why an address must not be asked about, by the allow-lists of the
 // first tier, or "".
-func (l *Library) Skip(ip netip.Addr) string {
+func (l *Datasets) Skip(ip netip.Addr) string {
 	for _, s := range *l.loaded.Load() {
 		if s.Kind == "allow" && s.Tier == TierSkip && s.table != nil && s.table.networks.Contains(ip) {
 			return "on the allow-list " + s.Title
@@ -264,7 +264,7 @@ type SetInfo struct {
 }
 
 // List returns every data set, those that are not here included.
-func (l *Library) List() []SetInfo {
+func (l *Datasets) List() []SetInfo {
 	out := make([]SetInfo, len(l.sets))
 	for i, d := range l.sets {
 		out[i].Dataset = d
