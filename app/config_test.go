@@ -101,7 +101,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 27 {
+	if len(all) != 28 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {
