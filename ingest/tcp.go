@@ -67,8 +67,9 @@ func (s *Server) serve(ctx context.Context, c net.Conn) {
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		peer = a.AddrPort().Addr()
 	}
-	from := s.origin(peer)
-	frames := NewFramer(&patientReader{s, c}, s.opts.MaxMessage)
+	got := s.newBurst(s.origin(peer))
+	defer got.hand(ctx)
+	frames := NewFramer(&patientReader{ctx, s, c, got}, s.opts.MaxMessage)
 	for {
 		line, truncated, err := frames.Next()
 		if err != nil {
@@ -77,18 +78,22 @@ func (s *Server) serve(ctx context.Context, c net.Conn) {
 			}
 			return
 		}
-		s.receive(ctx, line, truncated, from, s.opts.Now())
+		got.take(ctx, line, truncated)
 	}
 }
 
 // A patientReader reads from a connection and gives up when it is silent for
 // too long, or at the Server's stop.
 type patientReader struct {
-	s *Server
-	c net.Conn
+	ctx context.Context
+	s   *Server
+	c   net.Conn
+	got *burst // of what was read
 }
 
-func (r *patientReader) Read(p []byte) (int, error) {
+func (r *patientReader) Read(p []byte) (n int, err error) {
+	r.got.hand(r.ctx) // nothing waits for what may never come
+	defer func() { r.got.at(r.s.opts.Now()) }()
 	now := time.Now()
 	r.s.deadline(r.c, now.Add(r.s.opts.Idle))
 	// In this order: a stop after the look sets the deadline itself.
