@@ -83,7 +83,7 @@ type soak struct {
 type soakCaller struct {
 	state.Key
 	Text    string `json:"key"`
-	counted int64 // guarded by soak.mu
+	counted int64  // guarded by soak.mu
 }
 
 // A repeat is a request id that was used for an address.
