@@ -64,8 +64,11 @@ type DB struct {
 	now    func() time.Time
 	limits Limits
 	turns  *turns
-	guard  *guard
-	id     string // of the workspace: TenantId of every row
+	// compiles are the turns of the compiler, which a query needs before it runs
+	// and during which it may ask the data, so they are no turns to run.
+	compiles *turns
+	guard    *guard
+	id       string // of the workspace: TenantId of every row
 
 	mu     sync.RWMutex
 	tables map[string]*kql.Table
@@ -105,6 +108,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.limits = db.limits.or(defaultLimits())
 	db.turns = newTurns(o.Concurrency.withDefaults())
+	db.compiles = newTurns(o.Concurrency.compiling())
 	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
 			db.pool.Close()
@@ -392,13 +396,3 @@ type request struct {
 
 // append reports whether r appends rows to a table.
 func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" }
-
-// exec runs SQL on the writer's own connection.
-func exec(conn driver.Conn, query string, args ...driver.NamedValue) error {
-	e, ok := conn.(driver.ExecerContext)
-	if !ok {
-		return errors.New("the driver cannot execute SQL")
-	}
-	_, err := e.ExecContext(context.Background(), query, args)
-	return err
-}
