@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
