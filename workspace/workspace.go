@@ -159,7 +159,10 @@ func (db *DB) open(path string, o Options) error {
 		return nil
 	}
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
-		set("GLOBAL TimeZone", "'UTC'")); err != nil {
+		set("GLOBAL TimeZone", "'UTC'"),
+		// It loses rows: the first of a partition by x DESC NULLS LAST is another when
+		// the first one read has no x (TestTopOfPartition).
+		set("GLOBAL disabled_optimizers", "'top_n_window_elimination'")); err != nil {
 		return err
 	}
 	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
