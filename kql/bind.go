@@ -33,8 +33,9 @@ type binder struct {
 	views     []viewDef
 	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render
-	settings  []Prop // of set statements
-	watch     *watch // where a text is being completed; nil otherwise
+	settings  []Prop   // of set statements
+	searches  []search // in texts that have shapes
+	watch     *watch   // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.
