@@ -33,7 +33,8 @@ type binder struct {
 	views     []viewDef
 	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render
-	settings  []Prop   // of set statements
+	settings  []Prop // of set statements
+	request   request
 	searches  []search // in texts that have shapes
 	watch     *watch   // where a text is being completed; nil otherwise
 }
