@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,10 @@ type Config struct {
 	// ReverseDNS asks this host's resolver for the names of addresses. Whoever runs
 	// the reverse zone of a network can see that.
 	ReverseDNS bool `yaml:"reverse_dns"`
+
+	// Metrics says who may read /metrics: "" and "key" for keys with the scope
+	// metrics, "open" for everybody who reaches the port, "off" for nobody.
+	Metrics string `yaml:"metrics"`
 
 	// Queries bound what queries of callers may take.
 	Queries QueryConfig `yaml:"queries"`
@@ -213,6 +218,9 @@ func (r configReader) parse() (Config, error) {
 			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
 		}
 	}
+	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
+		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
+	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
 			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
@@ -247,7 +255,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs (path, format, table, columns, fields, delimiter, time), own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs (path, format, table, columns, fields, delimiter, time), own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -81,7 +81,9 @@ type MappedColumn struct {
 }
 
 // FormatNames are the names of all formats.
-func FormatNames() []string { return []string{"syslog", "apache", "nginx", "json", "csv", "text"} }
+func FormatNames() []string {
+	return []string{"syslog", "cef", "apache", "nginx", "json", "csv", "text"}
+}
 
 // NewFormat returns the format that o describes. The error says which option is
 // wrong.
@@ -92,7 +94,7 @@ func NewFormat(o FormatOptions) (*Format, error) {
 		return nil, fmt.Errorf("format %s has columns of its own; want json or csv for others", o.Name)
 	case o.Name != "csv" && (len(o.Fields) > 0 || o.Delimiter != ""):
 		return nil, fmt.Errorf("fields and delimiter are of csv; format is %s", o.Name)
-	case o.Name == "syslog" && o.Table != "":
+	case (o.Name == "syslog" || o.Name == "cef") && o.Table != "":
 		return nil, fmt.Errorf("%s always goes to its own table; leave table out", o.Name)
 	case (mapped || o.Name == "text") && o.Table == "":
 		return nil, fmt.Errorf("format %s needs a table; want a name that ends with _CL", o.Name)
@@ -102,6 +104,8 @@ func NewFormat(o FormatOptions) (*Format, error) {
 	switch o.Name {
 	case "syslog":
 		return syslogFormat(), nil
+	case "cef":
+		return cefFormat(), nil
 	case "apache", "nginx":
 		return webFormat(o.Name, o.Table), nil
 	case "json", "csv":
@@ -154,6 +158,45 @@ func syslogFormat() *Format {
 		return func(l line) ([]any, bool) {
 			m := Parse(l.text, l.received, s.loc)
 			return o.row(&m, l.received), m.Odd
+		}
+	}
+	return f
+}
+
+// cefFormat is that of files with an event of CEF a line, bare or behind a header
+// of syslog. Another line is in Message.
+func cefFormat() *Format {
+	f := &Format{Name: "cef", Table: cefTable}
+	for _, name := range cefColumns {
+		f.Columns = append(f.Columns, kql.Column{Name: name, Type: kql.String})
+	}
+	f.Columns[cefTimeGenerated].Type = kql.DateTime
+	for _, c := range cefKeys {
+		switch c.kind {
+		case cefInt:
+			f.Columns[c.at].Type = kql.Int
+		case cefLong:
+			f.Columns[c.at].Type = kql.Long
+		case cefReal:
+			f.Columns[c.at].Type = kql.Real
+		case cefMoment:
+			f.Columns[c.at].Type = kql.DateTime
+		case cefBoth:
+			f.Columns[c.at].Type, f.Columns[c.at-1].Type = kql.Long, kql.Int
+		case cefID:
+			f.Columns[c.at-1].Type = kql.Int
+		}
+	}
+	f.reader = func(s source) rowFunc {
+		o := origin{collector: s.host, host: s.host, address: ""}
+		return func(l line) ([]any, bool) {
+			m := Parse(l.text, l.received, s.loc)
+			row, odd, ok := o.cefEvent(&m, l.received, s.loc)
+			if !ok {
+				row = o.cefRow(&CEF{}, m.HostName, l.received, s.loc)
+				row[cefKeys["msg"].at] = clean(l.text)
+			}
+			return row, odd || !ok
 		}
 	}
 	return f

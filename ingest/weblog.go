@@ -238,7 +238,7 @@ func quoted(s string) (text, rest string, ok bool) {
 			}
 		case '"':
 			if text = s[:i]; escaped {
-				text = unescape.Replace(text)
+				text = webEscapes.Replace(text)
 			}
 			return text, s[i+1:], true
 		}
@@ -246,7 +246,7 @@ func quoted(s string) (text, rest string, ok bool) {
 	return "", s, false
 }
 
-var unescape = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
+var webEscapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // dash is s, or "" for the - that stands for nothing.
 func dash(s string) string {

@@ -72,14 +72,15 @@ func (p *Purse) giveBack(microUSD int64) {
 // a time, and not again while an answer is good.
 type desk struct {
 	*Provider
-	key    picket.Secret
-	keyID  string // names the key in the ledger
-	price  int64  // of a request, in millionths of a US dollar
-	db     *state.DB
-	books  *ledger
-	client *http.Client
-	now    func() time.Time
-	log    *slog.Logger
+	key     picket.Secret
+	keyID   string // names the key in the ledger
+	price   int64  // of a request, in millionths of a US dollar
+	db      *state.DB
+	books   *ledger
+	client  *http.Client
+	now     func() time.Time
+	log     *slog.Logger
+	metrics deskMetrics
 
 	buckets []*rate.Limiter
 	breaker circuitbreaker.CircuitBreaker[any]
@@ -89,8 +90,8 @@ type desk struct {
 	paused time.Time // until when it said it would refuse
 }
 
-func newDesk(p *Provider, key picket.Secret, db *state.DB, books *ledger, o EngineOptions) *desk {
-	d := &desk{Provider: p, key: key, price: int64(math.Round(p.PriceUSD * 1e6)), db: db, books: books, client: o.Client, now: o.Now, log: o.Logger}
+func newDesk(p *Provider, key picket.Secret, db *state.DB, books *ledger, o EngineOptions, m deskMetrics) *desk {
+	d := &desk{Provider: p, key: key, price: int64(math.Round(p.PriceUSD * 1e6)), db: db, books: books, client: o.Client, now: o.Now, log: o.Logger, metrics: m}
 	sum := sha256.Sum256([]byte(key.Reveal()))
 	if d.keyID = "none"; key != "" {
 		d.keyID = hex.EncodeToString(sum[:4])
@@ -110,7 +111,7 @@ func newDesk(p *Provider, key picket.Secret, db *state.DB, books *ledger, o Engi
 func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	kept, good := d.kept(ctx, ip)
 	if good && !c.Refresh {
-		d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+		d.countCached(c)
 		return kept
 	}
 	arrived := d.flights.DoChan(ip.String(), func() (any, error) {
@@ -168,7 +169,7 @@ func (d *desk) kept(ctx context.Context, ip netip.Addr) (f Finding, good bool) {
 func (d *desk) fly(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	if !c.Refresh { // an earlier flight may have landed since
 		if f, good := d.kept(ctx, ip); good {
-			d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+			d.countCached(c)
 			return f
 		}
 	}
@@ -185,8 +186,10 @@ func (d *desk) fly(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	if !d.breaker.TryAcquirePermit() { // one that was let through for a trial is under way
 		return d.land(ctx, ip, c, d.wait(d.now().Add(trialTime), brokenReason))
 	}
+	sent := d.now()
 	f := d.ask(ctx, d.client, d.key, ip, d.now)
 	d.learn(f)
+	d.metrics.answered(f.State, d.now().Sub(sent), d.costOf(f.State))
 	return d.land(ctx, ip, c, f)
 }
 
@@ -309,7 +312,7 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 		}
 	default:
 		err = d.db.DropProviderAnswer(ctx, d.Name, ip)
-		if f.State == Waiting || f.State == Refused {
+		if d.costOf(f.State) == 0 {
 			c.Purse.giveBack(d.price)
 			u := d.usage(c)
 			u.CostMicroUSD = -d.price
@@ -320,6 +323,28 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 		d.log.ErrorContext(ctx, "an answer is not kept", "provider", d.Name, "ip", ip, "err", err)
 	}
 	return f
+}
+
+// costOf is what a request costs that came to this, in millionths of a US dollar:
+// one that is refused, nothing.
+func (d *desk) costOf(s State) int64 {
+	if s == Waiting || s == Refused {
+		return 0
+	}
+	return d.price
+}
+
+// countCached and countSkipped count what not asking has saved.
+func (d *desk) countCached(c Caller) {
+	d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+	d.metrics.cached.Inc()
+	d.metrics.savedByCacheUSD.Add(float64(d.price) / 1e6)
+}
+
+func (d *desk) countSkipped(c Caller) {
+	d.books.add(d.line(c), ledgerCount{skipped: 1, saved: d.price})
+	d.metrics.skipped.Inc()
+	d.metrics.savedBySkippingUSD.Add(float64(d.price) / 1e6)
 }
 
 // line is where a caller's lookups are counted now.

@@ -17,15 +17,18 @@ import (
 
 // The scopes of API keys. A key with [ScopeAdmin] may do everything.
 const (
-	ScopeLookup = "lookup" // ask for the reputation of addresses; metered
-	ScopeBulk   = "bulk"   // ask for many in one call; metered as well
-	ScopeQuery  = "query"  // read logs and incidents
-	ScopeIngest = "ingest" // send logs
-	ScopeAdmin  = "admin"
+	ScopeLookup  = "lookup"  // ask for the reputation of addresses; metered
+	ScopeBulk    = "bulk"    // ask for many in one call; metered as well
+	ScopeQuery   = "query"   // read logs and incidents
+	ScopeIngest  = "ingest"  // send logs
+	ScopeMetrics = "metrics" // read the server's own metrics
+	ScopeAdmin   = "admin"
 )
 
 // Scopes returns every scope there is.
-func Scopes() []string { return []string{ScopeLookup, ScopeBulk, ScopeQuery, ScopeIngest, ScopeAdmin} }
+func Scopes() []string {
+	return []string{ScopeLookup, ScopeBulk, ScopeQuery, ScopeIngest, ScopeMetrics, ScopeAdmin}
+}
 
 // A key is keyPrefix, ten characters that name it, and 256 random bits, all in
 // lower-case base32: secret scanners find it with pk_[a-z2-7]{62}.

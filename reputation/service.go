@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"picket"
 	"picket/state"
 )
@@ -20,12 +22,13 @@ const DefaultPriceUSD = 0.02
 
 // Options configure [New].
 type Options struct {
-	Skip     *Skipper         // for warnings of an import; nil is what is not public
-	Changed  func()           // called after an import; may be nil
-	PriceUSD *float64         // of one counted lookup; nil is DefaultPriceUSD
-	TokenKey picket.Secret    // signs bearer tokens; "" makes one that ends with the process
-	Now      func() time.Time // nil is time.Now
-	Logger   *slog.Logger     // nil discards
+	Skip     *Skipper              // for warnings of an import; nil is what is not public
+	Changed  func()                // called after an import; may be nil
+	PriceUSD *float64              // of one counted lookup; nil is DefaultPriceUSD
+	TokenKey picket.Secret         // signs bearer tokens; "" makes one that ends with the process
+	Metrics  prometheus.Registerer // gets the counters; nil leaves them unread
+	Now      func() time.Time      // nil is time.Now
+	Logger   *slog.Logger          // nil discards
 }
 
 // A Service keeps the keys of those who ask, and the books of what they asked. Run must be running for lookups to be charged.
@@ -36,6 +39,7 @@ type Service struct {
 	now           func() time.Time
 	log           *slog.Logger
 	priceMicroUSD int64
+	metrics       *keyMetrics
 
 	keys     keyCache
 	tokenKey []byte
@@ -54,6 +58,7 @@ type Service struct {
 func New(db *state.DB, o Options) *Service {
 	s := &Service{
 		db: db, skip: o.Skip, changed: o.Changed, now: o.Now, log: o.Logger,
+		metrics: newKeyMetrics(o.Metrics),
 		keys:    keyCache{byID: map[string]cachedKey{}},
 		charges: make(chan *charge),
 		stopped: make(chan struct{}),

@@ -228,6 +228,9 @@ func (s *Service) commit(ctx context.Context, charges []*charge) error {
 	}
 	err := s.db.AddUsage(ctx, rows, requests)
 	if err == nil {
+		for slot, d := range days {
+			s.metrics.add(slot.keyID, d)
+		}
 		return nil
 	}
 	// Nothing was written: what was answered without waiting stays pending,

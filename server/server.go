@@ -39,6 +39,11 @@ type Options struct {
 	// Token exchanges an API key for a bearer token that Verify takes until it ends.
 	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
 
+	// Metrics answers GET /metrics; nil when there are none. Without OpenMetrics it
+	// takes a key with the scope metrics.
+	Metrics     http.Handler
+	OpenMetrics bool
+
 	Version string
 	Now     func() time.Time // nil means time.Now
 	Logger  *slog.Logger
@@ -83,6 +88,7 @@ func New(o Options) http.Handler {
 			s.fail(w, r, err)
 		}
 	})
+	s.metricsRoute()
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 	})

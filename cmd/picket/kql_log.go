@@ -116,7 +116,7 @@ const (
 
 // logFormats are the formats of files that are read line by line; the others
 // are DuckDB's to read.
-func logFormats() []string { return []string{"syslog", "apache", "nginx", "text"} }
+func logFormats() []string { return []string{"syslog", "cef", "apache", "nginx", "text"} }
 
 // loadLog makes a table of the lines of log files, with the columns that they
 // have when a server follows such a file.
