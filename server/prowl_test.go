@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os/exec"
@@ -351,4 +350,3 @@ func TestProwlRestart(t *testing.T) {
 	ask(q, "b")
 	q.wantUsage(2)
 }
-
