@@ -44,7 +44,10 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 )
 
-require github.com/maypok86/otter/v2 v2.4.0
+require (
+	github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs v1.1.0
+	github.com/maypok86/otter/v2 v2.4.0
+)
 
 require (
 	github.com/apache/arrow-go/v18 v18.5.1 // indirect
