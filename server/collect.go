@@ -139,6 +139,14 @@ func (s *server) authorizePost(r *http.Request) error {
 	return nil
 }
 
+// sharedKeys is POST …/workspaces/{workspace}/sharedKeys ("Shared Keys - Get
+// Shared Keys"): the workspace's id, and the key that signs posts.
+func (s *server) sharedKeys(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, map[string]string{"customerId": s.Workspace.ID(), "primarySharedKey": s.SharedKey.Reveal()})
+	return nil
+}
+
 // postedRecords reads the body: an object or an array of them.
 func postedRecords(body []byte) ([]collection.Record, error) {
 	body = bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\xef\xbb\xbf"))

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -121,9 +123,44 @@ func TestDataCollectorAPI(t *testing.T) {
 	post(400, "reserved", `{"TimeGenerated":"x"}`)
 	post(200, "", `{"k":1}`, "Authorization", "Bearer ingest") // an API key will do
 	post(403, "InvalidAuthorization", `{"k":1}`, "Authorization", "Bearer query")
+	if got, _, text := a.send("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w/sharedKeys", "", "Authorization", "Bearer ingest"); got != 403 {
+		t.Errorf("the shared key is shown to an ingesting key: %d %s", got, text)
+	}
 	for version, want := range map[string]string{"": "MissingApiVersion", "?api-version=1": "InvalidApiVersion"} {
 		if got, _, text := a.send("POST", "/api/logs"+version, "{}"); got != 400 || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %s", version, got, text)
 		}
 	}
+}
+
+// Whatever is posted, the answer is one, and what is acknowledged is there.
+func FuzzPosts(f *testing.F) {
+	for _, s := range []string{`[{"a":1}]`, `{"a":"2026-01-01T00:00:00Z"}`, `[{"a":{"b":[1,null]},"Type":"\ud800","":1,"a b":2,"a_b":3}]`, "\xef\xbb\xbf{}", `[{"a":1e999},{"a":true}]`, `[`} {
+		f.Add(s)
+	}
+	ws, err := workspace.Open("", workspace.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { ws.Close() })
+	intake, err := collection.New(f.Context(), ws, nil, nil, collection.Options{Fixed: workspace.Builtin})
+	if err != nil {
+		f.Fatal(err)
+	}
+	h := New(Options{Workspace: ws, Intake: intake, Prowl: http.NotFoundHandler(), Admin: "boss", Logger: slog.New(slog.DiscardHandler)})
+	n := 0
+	f.Fuzz(func(t *testing.T, body string) {
+		n++ // a table of its own for each: columns that were added stay
+		for _, path := range []string{fmt.Sprintf("/dataCollectionRules/%s/streams/Custom-A%d_CL", collection.BuiltinID(ws.ID()), n), "/api/logs?api-version=2016-04-01"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(body))
+			r.Header.Set("Authorization", "Bearer boss")
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Log-Type", fmt.Sprint("B", n))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != 200 && w.Code != 204 && w.Code != 400 {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	})
 }

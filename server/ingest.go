@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"picket/collection"
 	"slices"
@@ -49,6 +50,30 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// A RuleRow is a flow of a data collection rule, as Picket's own API lists it.
+type RuleRow struct {
+	Rule        string `json:"rule"`
+	ImmutableID string `json:"immutableId"`
+	Stream      string `json:"stream"`
+	Table       string `json:"table"`
+	Transform   string `json:"transformKql"`
+	File        string `json:"file"`
+}
+
+// listRules is GET /v1/dataCollectionRules: the rules that are loaded, and the built-in one.
+func (s *server) listRules(w http.ResponseWriter, _ *http.Request) error {
+	list := []RuleRow{{Rule: "built-in", ImmutableID: collection.BuiltinID(s.Workspace.ID()), Stream: "Custom-…_CL", Table: "…_CL"}}
+	for _, r := range s.Intake.Rules() {
+		for _, name := range slices.Sorted(maps.Keys(r.Streams)) {
+			for _, f := range r.Streams[name].Flows {
+				list = append(list, RuleRow{r.Name, r.ID, name, f.Table, f.Transform, r.File})
+			}
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"value": list})
 	return nil
 }
 

@@ -72,6 +72,8 @@ func New(o Options) http.Handler {
 	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.upload)
 	// HTTP Data Collector API. Its errors have a shape of their own.
 	s.mux.HandleFunc("POST /api/logs", s.collect)
+	s.handle("POST /subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights/workspaces/{workspace}/sharedKeys", scopeAdmin, s.sharedKeys)
+	s.handle("GET /v1/dataCollectionRules", scopeQuery, s.listRules)
 
 	// Picket's own.
 	s.libraryRoutes()
