@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"picket"
 	"picket/analytics"
 	"picket/collection"
@@ -58,6 +60,7 @@ type App struct {
 	cfg     Config
 	opts    Options
 	log     *slog.Logger
+	metrics *prometheus.Registry // parts add theirs when they are made
 	sources *Sources
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
@@ -78,7 +81,7 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{cfg: cfg, opts: o, log: o.Logger, launched: make(chan struct{})}
+	a := &App{cfg: cfg, opts: o, log: o.Logger, metrics: newRegistry(o.Version), launched: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -167,7 +170,7 @@ func hostname() string {
 
 // wire builds every engine and joins them.
 func (a *App) wire(ctx context.Context) error {
-	sources, err := OpenSources(a.cfg, a.State, a.component("reputation"))
+	sources, err := OpenSources(a.cfg, a.State, a.metrics, a.component("reputation"))
 	if err != nil {
 		return err
 	}
@@ -180,7 +183,7 @@ func (a *App) wire(ctx context.Context) error {
 		return fmt.Errorf("key for tokens: %w", err)
 	}
 	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
-		PriceUSD: a.cfg.Prowl.PriceUSD, Logger: a.component("reputation")})
+		PriceUSD: a.cfg.Prowl.PriceUSD, FreePerMonth: a.cfg.Prowl.FreePerMonth, Metrics: a.metrics, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,10 @@ type Config struct {
 	// the reverse zone of a network can see that.
 	ReverseDNS bool `yaml:"reverse_dns"`
 
+	// Metrics says who may read /metrics: "" and "key" for keys with the scope
+	// metrics, "open" for everybody who reaches the port, "off" for nobody.
+	Metrics string `yaml:"metrics"`
+
 	// Queries bound what queries of callers may take.
 	Queries QueryConfig `yaml:"queries"`
 	// External are the locations that externaldata may read.
@@ -96,6 +101,8 @@ type ProwlConfig struct {
 	APIKeyFile string        `yaml:"api_key_file"`
 	// PriceUSD is what one lookup costs, in US dollars.
 	PriceUSD *float64 `yaml:"price_usd"`
+	// FreePerMonth is how many lookups of a key cost nothing in a calendar month (UTC).
+	FreePerMonth int64 `yaml:"free_per_month"`
 }
 
 // DefaultConfig returns what holds when nothing is set.
@@ -208,6 +215,9 @@ func (r configReader) parse() (Config, error) {
 	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
 		return Config{}, r.problem("queries", "want numbers that are not negative")
 	}
+	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
+		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
+	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
 			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
@@ -242,7 +252,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {
@@ -273,6 +283,9 @@ func (r configReader) checkProwl(p ProwlConfig) error {
 	}
 	if d := p.PriceUSD; d != nil && !(*d >= 0 && *d < 1e6) {
 		return r.problem("prowl.price_usd", "%v is no price; want US dollars, for example 0.02", *d)
+	}
+	if p.FreePerMonth < 0 {
+		return r.problem("prowl.free_per_month", "%d is negative; want a number of lookups, or 0", p.FreePerMonth)
 	}
 	return nil
 }

@@ -58,6 +58,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("listen: x\nlisten_adress: y\n", "2:1", "listen_adress")
 	f("own: [nonsense]\n", "own", "nonsense", "203.0.113.0/24")
 	f("rule_delay: soon\n", "rule_delay", "15s")
+	f("metrics: yes please\n", "1:10", "key, open or off")
 	f("prowl:\n  api_key: canary\n", "prowl", "url")
 	f("prowl:\n  api_key: [canary]\n", "2:")
 	f("listen: [", "1:")
@@ -79,6 +80,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  url: https://x\n  price_usd: .nan\n", "picket.yaml:3:14", "0.02")
 	f("prowl:\n  url: https://x\n  api_key: canary\n  api_key_file: k\n", "picket.yaml:4:17", "one of them")
 	f("prowl:\n  url: https://x\n  api_key: \"canary\n", "picket.yaml:3:")
+	f("prowl:\n  free_per_month: -1\n", "picket.yaml:2:19", "negative")
 	f("prowl: canary\n", "picket.yaml:1:")
 	f("- x\n", "picket.yaml:1:")
 }
@@ -100,7 +102,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 27 {
+	if len(all) != 29 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {

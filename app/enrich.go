@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"picket"
 	"picket/ingest"
 	"picket/reputation"
@@ -46,9 +48,9 @@ type Sources struct {
 }
 
 // OpenSources builds the engine from the configuration and the data folder. Its
-// books are kept in db. What is wrong with a description or a data set is logged,
+// books are kept in db, and metrics, which may be nil, gets its counters. What is wrong with a description or a data set is logged,
 // and leaves that one out.
-func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
+func OpenSources(cfg Config, db *state.DB, metrics prometheus.Registerer, log *slog.Logger) (*Sources, error) {
 	report := func(kind string, err error) {
 		if err != nil {
 			log.Error(kind+" not loaded", "err", err)
@@ -87,7 +89,7 @@ func OpenSources(cfg Config, db *state.DB, log *slog.Logger) (*Sources, error) {
 	}
 	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Datasets.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
-		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Datasets}, Providers: providers, Keys: keys, Resolver: resolver, Logger: log,
+		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Datasets}, Providers: providers, Keys: keys, Resolver: resolver, Metrics: metrics, Logger: log,
 	})
 	s.Datasets.Changed = s.Engine.Changed
 	return s, nil

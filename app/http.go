@@ -33,6 +33,7 @@ func (a *App) wireServer() error {
 			return k.ID, err
 		},
 		Token:   a.Reputation.IssueToken,
+		Metrics: a.metricsHandler(), OpenMetrics: a.cfg.Metrics == metricsOpen,
 		Version: a.opts.Version,
 		Logger:  a.component("server"),
 	})

@@ -3,6 +3,7 @@
 // batches. It also writes this host's heartbeat.
 //
 //	Server     syslog on UDP and TCP (RFC 3164, 5424, 5426, 6587) → Syslog
+//	           and in it events in the Common Event Format        → CommonSecurityLog
 //	Tail       a log file, followed over rotation and restarts     → Syslog
 //	Heartbeat  one row a minute for this host                      → Heartbeat
 //

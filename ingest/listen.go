@@ -60,13 +60,15 @@ func (o Options) withDefaults() Options {
 const lingerSilent = 200 * time.Millisecond
 
 // A Server receives syslog on UDP (RFC 5426) and TCP (RFC 6587) at one address
-// and appends it to the Syslog table.
+// and appends it to the Syslog table, events in the Common Event Format to
+// CommonSecurityLog.
 //
 // TCP senders are held back when the workspace is slow. Datagrams are queued,
 // up to 16 MiB, then dropped and counted, those the kernel dropped included.
 type Server struct {
 	opts    Options
-	batcher *Batcher
+	syslog  *Batcher
+	cef     *Batcher
 	tcp     *net.TCPListener
 	udp     *net.UDPConn
 	packets *packetQueue
@@ -78,13 +80,14 @@ type Server struct {
 	received, odd, truncated, dropped, refused atomic.Uint64
 }
 
-// Listen binds the address and returns a Server that appends to the Syslog
-// table once it Runs. If it never does, Close gives the address back.
+// Listen binds the address and returns a Server that appends once it Runs. If
+// it never does, Close gives the address back.
 func Listen(append Append, opts Options) (*Server, error) {
 	opts = opts.withDefaults()
 	s := &Server{
 		opts:    opts,
-		batcher: NewBatcher(append, syslogTable, syslogColumns, opts.Batch),
+		syslog:  NewBatcher(append, syslogTable, syslogColumns, opts.Batch),
+		cef:     NewBatcher(append, cefTable, cefColumns, opts.Batch),
 		packets: newPacketQueue(),
 		conns:   make(map[net.Conn]struct{}),
 	}
@@ -139,17 +142,19 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	return Stats{
 		Received:    s.received.Load(),
-		Committed:   s.batcher.Committed(),
+		Committed:   s.syslog.Committed() + s.cef.Committed(),
 		Odd:         s.odd.Load(),
 		Truncated:   s.truncated.Load(),
-		Dropped:     s.dropped.Load() + s.batcher.Failed(),
+		Dropped:     s.dropped.Load() + s.syslog.Failed() + s.cef.Failed(),
 		Connections: uint64(open),
 		Refused:     s.refused.Load(),
 	}
 }
 
 // Flush writes what was received before the call.
-func (s *Server) Flush(ctx context.Context) error { return s.batcher.Flush(ctx) }
+func (s *Server) Flush(ctx context.Context) error {
+	return errors.Join(s.syslog.Flush(ctx), s.cef.Flush(ctx))
+}
 
 // Run receives until ctx ends. Then it stops accepting, reads what has already
 // arrived, and returns once all of it is committed. The error says what could
@@ -157,8 +162,10 @@ func (s *Server) Flush(ctx context.Context) error { return s.batcher.Flush(ctx) 
 func (s *Server) Run(ctx context.Context) error {
 	batching, stopBatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBatching()
-	batched := make(chan error, 1)
-	go func() { batched <- s.batcher.Run(batching) }()
+	batched := make(chan error, 2)
+	for _, b := range []*Batcher{s.syslog, s.cef} {
+		go func() { batched <- b.Run(batching) }()
+	}
 
 	// Readers that wait for the batcher are released half-way through the drain.
 	reading, stopReading := context.WithCancel(context.WithoutCancel(ctx))
@@ -177,7 +184,7 @@ func (s *Server) Run(ctx context.Context) error {
 	worker.Wait()
 
 	stopBatching()
-	return <-batched
+	return errors.Join(<-batched, <-batched)
 }
 
 // stop ends the accepting and gives all readers the time to read what arrived.
@@ -206,10 +213,16 @@ func (s *Server) receive(ctx context.Context, line []byte, truncated bool, from 
 		s.truncated.Add(1)
 	}
 	m := Parse(line, now, s.opts.Location)
-	if m.Odd {
+	batcher := s.cef
+	row, odd, ok := from.cefEvent(&m, now, s.opts.Location)
+	if !ok {
+		batcher = s.syslog
+		row, odd = from.row(&m, now), m.Odd
+	}
+	if odd {
 		s.odd.Add(1)
 	}
-	if _, err := s.batcher.Add(ctx, from.row(&m, now)); err != nil {
+	if _, err := batcher.Add(ctx, row); err != nil {
 		s.dropped.Add(1) // only at the stop, with a workspace that does not answer
 	}
 }

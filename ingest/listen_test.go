@@ -19,13 +19,19 @@ import (
 // startServer runs a Server on loopback until the returned stop is called.
 func startServer(t *testing.T, s *store, opts Options) (server *Server, stop func() error) {
 	t.Helper()
+	return startServerFunc(t, s.Append, opts)
+}
+
+// startServerFunc is startServer for another workspace.
+func startServerFunc(t *testing.T, append Append, opts Options) (server *Server, stop func() error) {
+	t.Helper()
 	opts.Addr = "127.0.0.1:0"
 	opts.Host = "collector"
 	opts.Location = time.UTC
 	if opts.Batch.MaxDelay == 0 {
 		opts.Batch.MaxDelay = 10 * time.Millisecond
 	}
-	server, err := Listen(s.Append, opts)
+	server, err := Listen(append, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package ingest
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // form is the shape of a timestamp.
 type form uint8
@@ -123,7 +126,8 @@ func bsdZone(s string, loc *time.Location) (zone, string, bool) {
 	for n < len(s) && s[n] >= 'A' && s[n] <= 'Z' {
 		n++
 	}
-	name, colon := s[1:n], n < len(s) && s[n] == ':'
+	// "CEF:0|…" and other formats' heads are no zones.
+	name, colon := s[1:n], n < len(s) && s[n] == ':' && ends(s[n+1:]) && !strings.HasPrefix(s[1:], cefPrefix)
 	switch {
 	case (name == "UTC" || name == "GMT") && (colon || n < len(s) && s[n] == ' '):
 		return zone{loc: time.UTC}, s[n:], true

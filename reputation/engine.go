@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"picket"
 	"picket/state"
@@ -35,9 +36,10 @@ type EngineOptions struct {
 	Keys map[string]picket.Secret
 	// Resolver, when not nil, is asked for the names of addresses.
 	Resolver *net.Resolver
-	Client   *http.Client     // nil is one of [NewClient]
-	Now      func() time.Time // nil is time.Now
-	Logger   *slog.Logger     // nil discards
+	Client   *http.Client          // nil is one of [NewClient]
+	Metrics  prometheus.Registerer // gets the counters; nil leaves them unread
+	Now      func() time.Time      // nil is time.Now
+	Logger   *slog.Logger          // nil discards
 }
 
 // A remote source is asked over a network, and keeps its answers.
@@ -49,14 +51,15 @@ type remote interface {
 // An Engine says who an address is and what it wants, from every source there
 // is, within their limits and the user's money.
 type Engine struct {
-	db     *state.DB
-	books  *ledger
-	skip   *Skipper
-	locals []Local
-	desks  []*desk  // the providers
-	remote []remote // they and others that are asked over a network
-	now    func() time.Time
-	log    *slog.Logger
+	db      *state.DB
+	books   *ledger
+	skip    *Skipper
+	locals  []Local
+	desks   []*desk  // the providers
+	remote  []remote // they and others that are asked over a network
+	now     func() time.Time
+	log     *slog.Logger
+	metrics engineMetrics
 
 	overrides overrides
 
@@ -93,10 +96,10 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger}
+	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger, metrics: newEngineMetrics(o.Metrics)}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
-			d := newDesk(p, key, db, e.books, o)
+			d := newDesk(p, key, db, e.books, o, e.metrics.of(p.Name))
 			e.desks = append(e.desks, d)
 			e.remote = append(e.remote, d)
 		}
@@ -111,6 +114,12 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 // not say stands in its row. An address that must not be asked about is
 // skipped, with the reason, and shown to nobody.
 func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
+	p := e.lookup(ctx, ip, c)
+	e.metrics.lookups.WithLabelValues(p.Status).Inc()
+	return p
+}
+
+func (e *Engine) lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	ip = ip.WithZone("").Unmap()
 	now := e.now()
 	if why := e.skip.Reason(ip); why != "" {
@@ -121,7 +130,7 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	if r, ok := e.recent.GetIfPresent(ip); ok && !c.Refresh && r.generation == generation && now.Before(r.until) {
 		for _, d := range e.desks {
 			if d.Asks(ip) {
-				d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
+				d.countCached(c)
 			}
 		}
 		return r.Profile
@@ -202,7 +211,7 @@ func (e *Engine) remember(ctx context.Context, p Profile) {
 // countSkipped counts what not asking has saved.
 func (e *Engine) countSkipped(c Caller) {
 	for _, d := range e.desks {
-		e.books.add(d.line(c), ledgerCount{skipped: 1, saved: d.price})
+		d.countSkipped(c)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"picket"
 	"picket/state"
 )
@@ -23,6 +25,7 @@ type rig struct {
 	db       *state.DB
 	requests atomic.Int64
 	answer   atomic.Value // http.HandlerFunc
+	metrics  *prometheus.Registry
 	now      time.Time
 	mu       sync.Mutex
 }
@@ -38,7 +41,7 @@ answer: '{verdict: .verdict, confidence: 90}'
 
 func newRig(t *testing.T, description string, locals ...Local) *rig {
 	t.Helper()
-	r := &rig{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+	r := &rig{metrics: prometheus.NewRegistry(), now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 	r.answer.Store(http.HandlerFunc(status(200, "application/json", `{"verdict":"malicious"}`)))
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
@@ -55,7 +58,7 @@ func newRig(t *testing.T, description string, locals ...Local) *rig {
 	}
 	t.Cleanup(func() { _ = r.db.Close(context.Background()) })
 	r.Engine = NewEngine(r.db, EngineOptions{
-		Providers: []*Provider{p}, Keys: map[string]picket.Secret{"witness": secretKey}, Locals: locals,
+		Providers: []*Provider{p}, Keys: map[string]picket.Secret{"witness": secretKey}, Locals: locals, Metrics: r.metrics,
 		Now: func() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now },
 	})
 	return r

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
+
+	"picket/reputation"
 )
 
 // queryRoutes adds the routes of the query APIs.
@@ -25,6 +27,21 @@ func (s *server) queryRoutes() {
 	}
 	s.handleKusto("POST /v1/rest/mgmt", s.kustoMgmt)
 	s.mux.HandleFunc("GET /v1/rest/auth/metadata", s.authMetadata)
+}
+
+// metricsRoute adds the server's own metrics, in the text format of Prometheus or
+// that of OpenMetrics, as the caller accepts.
+func (s *server) metricsRoute() {
+	switch {
+	case s.Metrics == nil:
+	case s.OpenMetrics:
+		s.mux.Handle("GET /metrics", s.Metrics)
+	default:
+		s.handle("GET /metrics", reputation.ScopeMetrics, func(w http.ResponseWriter, r *http.Request) error {
+			s.Metrics.ServeHTTP(w, r)
+			return nil
+		})
+	}
 }
 
 // identify answers a request with its ids: the caller's own, and one of ours that

@@ -80,7 +80,7 @@ func (f *sourceFlags) open(ctx context.Context, stdio stdio) (s *app.Sources, cl
 	closed = func() { _ = db.Close(context.WithoutCancel(ctx)) }
 	cfg.NoProviders = f.local
 	cfg.ReverseDNS = cfg.ReverseDNS || f.dns
-	if s, err = app.OpenSources(cfg, db, log); err == nil {
+	if s, err = app.OpenSources(cfg, db, nil, log); err == nil {
 		err = s.Engine.LoadOverrides(ctx)
 	}
 	if err != nil {
