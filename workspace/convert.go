@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,8 +19,8 @@ import (
 var background = context.Background()
 
 // convert turns the rows of b into what DuckDB holds, and names the columns that
-// they are of: the hidden ingestion time first, then those that are given, and
-// TimeGenerated. The table's defaults fill the others.
+// they are of: the hidden ingestion time first, then those that are given,
+// TimeGenerated, and the shape of a text last. The table's defaults fill the others.
 func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
@@ -28,6 +29,10 @@ func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, 
 	cells, columns, err := db.cellsOf(t, b.Columns)
 	if err != nil {
 		return nil, nil, err
+	}
+	text := slices.Index(b.Columns, t.Shaped)
+	if text >= 0 {
+		columns = append(columns, kql.Shape)
 	}
 	var now driver.Value = kql.TicksOf(db.now())
 	width := len(columns)
@@ -48,6 +53,9 @@ func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, 
 			row[j] = now
 		}
 		rows[i] = row
+	}
+	if text >= 0 {
+		db.shaperOf(b.Table).fill(rows, 1+text)
 	}
 	return columns, rows, nil
 }
@@ -117,7 +125,7 @@ func (c *cell) convert(v any) (driver.Value, error) {
 	if c.ticks != nil && at == c.last {
 		return c.ticks, nil
 	}
-	ticks, err := datetime(at)
+	ticks, err := convertValue(v, c.kind)
 	c.last, c.ticks = at, ticks
 	return ticks, err
 }
@@ -145,6 +153,10 @@ func convertValue(v any, t kql.Type) (driver.Value, error) {
 	case kql.Bool:
 		if b, ok := v.(bool); ok {
 			return b, nil
+		}
+	case kql.DateTime:
+		if x, ok := v.(time.Time); ok {
+			return datetime(x)
 		}
 	case kql.TimeSpan:
 		if x, ok := v.(time.Duration); ok {

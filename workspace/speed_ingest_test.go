@@ -308,7 +308,7 @@ func bareChild(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := exec(conn, `CREATE TABLE Syslog (at BIGINT, TenantId VARCHAR, SourceSystem VARCHAR, TimeGenerated BIGINT, Computer VARCHAR, EventTime BIGINT, Facility VARCHAR,
+	if err := exec(conn, `CREATE TABLE Syslog (Ingested BIGINT, TenantId VARCHAR, SourceSystem VARCHAR, TimeGenerated BIGINT, Computer VARCHAR, EventTime BIGINT, Facility VARCHAR,
 		HostName VARCHAR, SeverityLevel VARCHAR, SyslogMessage VARCHAR, ProcessID INTEGER, HostIP VARCHAR, ProcessName VARCHAR, CollectorHostName VARCHAR, Type VARCHAR,
 		_IsBillable VARCHAR, _BilledSize DOUBLE, _ResourceId VARCHAR, _SubscriptionId VARCHAR)`); err != nil {
 		return err

@@ -71,7 +71,14 @@ func (v *victoriaLogs) stop() {
 }
 
 func (v *victoriaLogs) addr() string { return v.syslog }
-func (v *victoriaLogs) pid() int     { return v.cmd.Process.Pid }
+
+// pid is its process, 0 when it does not run.
+func (v *victoriaLogs) pid() int {
+	if v == nil {
+		return 0
+	}
+	return v.cmd.Process.Pid
+}
 
 // count returns how many lines a query finds.
 func (v *victoriaLogs) count(b *testing.B) int {

@@ -216,7 +216,7 @@ func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, 
 	if !ok {
 		return nil, fmt.Errorf("there is no table %s", table)
 	}
-	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long}
+	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long, kql.Shape: kql.String}
 	for i, id := range kql.Identifiers(t.Columns) {
 		kinds[id] = t.Columns[i].Type
 	}
@@ -262,15 +262,21 @@ func (w *writer) create(t kql.Table) error {
 		if len(add) == 0 {
 			return nil
 		}
-		next.Columns = slices.Clone(cur.Columns)
+		next.Columns, next.Shaped = slices.Clone(cur.Columns), cur.Shaped
 	}
 	next.Columns = append(next.Columns, add...)
+	if !exists {
+		next.Shaped = shaped(next)
+	}
 	w.dropAppenders() // those of this table know the old columns only
 	if err := w.createSQL(next, exists, len(next.Columns)-len(add)); err != nil {
 		return fmt.Errorf("create table %s: %w", t.Name, err)
 	}
 	w.db.mu.Lock()
 	w.db.tables[t.Name] = &next
+	if next.Shaped != "" && !exists {
+		w.db.shapers[t.Name] = newShaper()
+	}
 	w.db.mu.Unlock()
 	return nil
 }
@@ -293,8 +299,16 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		for i, c := range t.Columns {
 			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), w.db.columnSQL(t, c))
 		}
+		if t.Shaped != "" {
+			fmt.Fprintf(&b, ", %s VARCHAR DEFAULT ''", quote(kql.Shape))
+		}
 		if err := exec(w.conn, b.String()+")"); err != nil {
 			return err
+		}
+		if t.Shaped != "" {
+			if err := exec(w.conn, fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s')`, t.Name, t.Shaped)); err != nil {
+				return err
+			}
 		}
 	}
 	var args []driver.NamedValue
