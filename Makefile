@@ -61,6 +61,11 @@ bench: ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
 	$(GO) test -run '^$$' -bench 'BenchmarkDetections|BenchmarkSearch' -benchtime 5x -timeout 40m ./workspace
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /workspace$$)
 
+.PHONY: soak
+SOAK ?= 1h
+soak: ## look up addresses for SOAK (default 1h) while every provider misbehaves
+	SOAK=$(SOAK) $(GO) test -run '^TestSoak$$' -v -count=1 -timeout 0 ./cmd/picket
+
 .PHONY: fuzz
 FUZZTIME ?= 30s
 QUERIES ?= 1000000

@@ -172,7 +172,7 @@ func (a *App) wire(ctx context.Context) error {
 		return fmt.Errorf("key for tokens: %w", err)
 	}
 	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
-		PriceUSD: a.cfg.Prowl.PriceUSD, Metrics: a.metrics, Logger: a.component("reputation")})
+		PriceUSD: a.cfg.Prowl.PriceUSD, FreePerMonth: a.cfg.Prowl.FreePerMonth, Metrics: a.metrics, Logger: a.component("reputation")})
 
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,

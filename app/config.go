@@ -111,6 +111,8 @@ type ProwlConfig struct {
 	APIKeyFile string        `yaml:"api_key_file"`
 	// PriceUSD is what one lookup costs, in US dollars.
 	PriceUSD *float64 `yaml:"price_usd"`
+	// FreePerMonth is how many lookups of a key cost nothing in a calendar month (UTC).
+	FreePerMonth int64 `yaml:"free_per_month"`
 }
 
 // DefaultConfig returns what holds when nothing is set.
@@ -260,7 +262,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {
@@ -291,6 +293,9 @@ func (r configReader) checkProwl(p ProwlConfig) error {
 	}
 	if d := p.PriceUSD; d != nil && !(*d >= 0 && *d < 1e6) {
 		return r.problem("prowl.price_usd", "%v is no price; want US dollars, for example 0.02", *d)
+	}
+	if p.FreePerMonth < 0 {
+		return r.problem("prowl.free_per_month", "%d is negative; want a number of lookups, or 0", p.FreePerMonth)
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ func (p *Provider) request(ctx context.Context, key picket.Secret, ip netip.Addr
 	if err != nil {
 		return nil, err
 	}
+	sendOnce(req)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "picket")
 	if p.Request.Body != "" {
@@ -93,6 +94,15 @@ func (p *Provider) request(ctx context.Context, key picket.Secret, ip netip.Addr
 		req.Header.Set(name, inText.Replace(value))
 	}
 	return req, nil
+}
+
+// sendOnce keeps net/http from sending a request again by itself when a connection
+// that it has used before breaks: whether the request was taken, and is to be paid
+// for, it cannot know. It repeats those that have no body, or one to be had again.
+func sendOnce(req *http.Request) {
+	if req.GetBody = nil; req.Body == nil || req.Body == http.NoBody {
+		req.Body = io.NopCloser(strings.NewReader(""))
+	}
 }
 
 // meaning is what a status stands for.

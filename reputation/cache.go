@@ -169,7 +169,7 @@ func (c *Cache) send(ctx context.Context, req *http.Request, base string, ip net
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	out := req.Clone(ctx)
-	out.Body = nil
+	sendOnce(out)
 	resp, err := c.next.RoundTrip(out)
 	if err != nil {
 		return answer{}, err

@@ -114,7 +114,9 @@ func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
 		d.countCached(c)
 		return kept
 	}
+	mine := false
 	arrived := d.flights.DoChan(ip.String(), func() (any, error) {
+		mine = true
 		// What is paid for is finished, also when who asked has left.
 		return d.fly(context.WithoutCancel(ctx), ip, c), nil
 	})
@@ -126,6 +128,10 @@ func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
 		if !f.State.Kept() && !kept.Fetched.IsZero() {
 			kept.Stale, kept.Reason = true, d.staleReason(f)
 			return kept
+		}
+		if !mine && f.State.Kept() { // another caller pays for it
+			f.Cached, f.CostUSD = true, 0
+			d.countCached(c)
 		}
 		return f
 	}
@@ -179,18 +185,19 @@ func (d *desk) fly(ctx context.Context, ip netip.Addr, c Caller) Finding {
 	if !c.Purse.take(d.price) {
 		return d.finding(Skipped, "it costs $%.4f a request, and no more is to be spent", d.PriceUSD)
 	}
-	if f, ok := d.start(ctx, ip, c); !ok {
+	before, f, ok := d.start(ctx, ip, c)
+	if !ok {
 		c.Purse.giveBack(d.price)
 		return f
 	}
 	if !d.breaker.TryAcquirePermit() { // one that was let through for a trial is under way
-		return d.land(ctx, ip, c, d.wait(d.now().Add(trialTime), brokenReason))
+		return d.unsent(ctx, ip, c, before)
 	}
 	sent := d.now()
-	f := d.ask(ctx, d.client, d.key, ip, d.now)
+	f = d.ask(ctx, d.client, d.key, ip, d.now)
 	d.learn(f)
 	d.metrics.answered(f.State, d.now().Sub(sent), d.costOf(f.State))
-	return d.land(ctx, ip, c, f)
+	return d.land(ctx, ip, c, before, f)
 }
 
 const (
@@ -243,12 +250,13 @@ type errBudget struct {
 func (e *errBudget) Error() string { return e.why }
 
 // start writes down that a request is under way and what it costs, so that a
-// crash forgets neither, if the budget allows it.
-func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (Finding, bool) {
+// crash forgets neither, if the budget allows it. It returns what was kept of the
+// address before.
+func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (a state.ProviderAnswer, f Finding, ok bool) {
 	now := d.now().UTC()
 	a, ok, err := d.db.ProviderAnswer(ctx, d.Name, ip)
 	if err == nil && ok && len(a.Finding) == 0 && d.price > 0 && now.Before(a.Expires) && !c.Refresh {
-		return d.wait(a.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", a.Asked.UTC().Format(time.RFC3339))), false
+		return a, d.wait(a.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", a.Asked.UTC().Format(time.RFC3339))), false
 	}
 	if err == nil {
 		u := d.usage(c)
@@ -259,12 +267,12 @@ func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (Finding, boo
 	var over *errBudget
 	switch {
 	case errors.As(err, &over):
-		return d.wait(over.until, over.why), false
+		return a, d.wait(over.until, over.why), false
 	case err != nil:
 		d.log.ErrorContext(ctx, "a request cannot be written down, so it is not sent", "provider", d.Name, "err", err)
-		return d.finding(Failed, "the ledger cannot be written"), false
+		return a, d.finding(Failed, "the ledger cannot be written"), false
 	}
-	return Finding{}, true
+	return a, Finding{}, true
 }
 
 // budget refuses a request that is over the quota of the day or month.
@@ -299,9 +307,9 @@ func (d *desk) learn(f Finding) {
 	}
 }
 
-// land keeps an answer. Of a request that brought none nothing is kept, and a
-// refusal costs nothing.
-func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Finding {
+// land keeps an answer. After a request that brought none, what was kept before is
+// so again: it may be served as an old one. A refusal costs nothing.
+func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, before state.ProviderAnswer, f Finding) Finding {
 	var err error
 	switch {
 	case f.State.Kept():
@@ -311,7 +319,7 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 			err = d.db.PutProviderAnswer(ctx, d.Name, ip, state.ProviderAnswer{Finding: text, Asked: f.Fetched, Expires: f.Expires})
 		}
 	default:
-		err = d.db.DropProviderAnswer(ctx, d.Name, ip)
+		err = d.putBack(ctx, ip, before)
 		if d.costOf(f.State) == 0 {
 			c.Purse.giveBack(d.price)
 			u := d.usage(c)
@@ -323,6 +331,25 @@ func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, f Finding) Fin
 		d.log.ErrorContext(ctx, "an answer is not kept", "provider", d.Name, "ip", ip, "err", err)
 	}
 	return f
+}
+
+// unsent takes back what was written down of a request that is not sent after all.
+func (d *desk) unsent(ctx context.Context, ip netip.Addr, c Caller, before state.ProviderAnswer) Finding {
+	c.Purse.giveBack(d.price)
+	u := d.usage(c)
+	u.Requests, u.CostMicroUSD = -1, -d.price
+	if err := errors.Join(d.putBack(ctx, ip, before), d.db.AddProviderUsage(ctx, u)); err != nil {
+		d.log.ErrorContext(ctx, "a request that was not sent stays in the ledger", "provider", d.Name, "ip", ip, "err", err)
+	}
+	return d.wait(d.now().Add(trialTime), brokenReason)
+}
+
+// putBack keeps of an address what was kept of it before a request.
+func (d *desk) putBack(ctx context.Context, ip netip.Addr, before state.ProviderAnswer) error {
+	if len(before.Finding) == 0 {
+		return d.db.DropProviderAnswer(ctx, d.Name, ip)
+	}
+	return d.db.PutProviderAnswer(ctx, d.Name, ip, before)
 }
 
 // costOf is what a request costs that came to this, in millionths of a US dollar:

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"picket/state"
 )
 
 // engineMetrics count lookups since the process began. They carry the names of
@@ -88,7 +90,8 @@ func newKeyMetrics(r prometheus.Registerer) *keyMetrics {
 	}
 }
 
-func (m *keyMetrics) add(keyID string, c counter) {
+func (m *keyMetrics) add(d state.UsageDay) {
+	keyID := d.KeyID
 	m.mu.Lock()
 	if !m.seen[keyID] && len(m.seen) >= maxKeySeries {
 		keyID = "other"
@@ -96,6 +99,6 @@ func (m *keyMetrics) add(keyID string, c counter) {
 		m.seen[keyID] = true
 	}
 	m.mu.Unlock()
-	m.lookups.WithLabelValues(keyID).Add(float64(c.requests))
-	m.cost.WithLabelValues(keyID).Add(float64(c.microUSD) / 1e6)
+	m.lookups.WithLabelValues(keyID).Add(float64(d.Requests))
+	m.cost.WithLabelValues(keyID).Add(float64(d.CostMicroUSD) / 1e6)
 }

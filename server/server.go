@@ -34,7 +34,7 @@ type Options struct {
 	// Admin is the token of the local administrator; it may do everything.
 	Admin picket.Secret
 	// Verify accepts an API key, or a token for one, for a scope (query, ingest,
-	// admin) and returns the key's id, or says why not.
+	// admin, …; "" is any) and returns the key's id, or says why not.
 	Verify func(ctx context.Context, key picket.Secret, scope string) (id string, err error)
 	// Token exchanges an API key for a bearer token that Verify takes until it ends.
 	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
@@ -78,6 +78,7 @@ func New(o Options) http.Handler {
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
 	s.handle("POST /v1/keys/{id}/rotate", scopeAdmin, s.rotateKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
+	s.handle("GET /v1/usage/statement", "", s.usageStatement)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
 	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)

@@ -98,8 +98,8 @@ func TestMemoryLimit(t *testing.T) {
 
 // The guard stops the query with which the rise began, then the next.
 func TestGuard(t *testing.T) {
-	var used int64
-	g := &guard{log: slog.New(slog.DiscardHandler), used: func() int64 { return used }, limit: 100, running: map[*tracked]struct{}{}}
+	var used, unused int64 // unused is what Go can give back
+	g := &guard{log: slog.New(slog.DiscardHandler), used: func() int64 { return used + unused }, free: func() { unused = 0 }, limit: 100, running: map[*tracked]struct{}{}}
 	start := time.Now()
 	var stopped []string
 	add := func(name, caller string, after time.Duration) *tracked {
@@ -116,6 +116,11 @@ func TestGuard(t *testing.T) {
 	g.look(start.Add(9 * time.Second))
 	if len(stopped) != 0 {
 		t.Fatalf("stopped %v before the limit", stopped)
+	}
+	unused = 50
+	g.look(start.Add(9500 * time.Millisecond))
+	if len(stopped) != 0 {
+		t.Fatalf("stopped %v for memory that Go only kept", stopped)
 	}
 	used = 101
 	for i := range 3 {

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"cmp"
+	"math"
 	"runtime"
 	"time"
 )
@@ -53,6 +54,18 @@ func (c Concurrency) withDefaults() Concurrency {
 	c.Wait = cmp.Or(c.Wait, 3*time.Minute)
 	c.PerPeriod = cmp.Or(c.PerPeriod, 200)
 	c.Period = cmp.Or(c.Period, 30*time.Second)
+	return c
+}
+
+// compiling is what bounds the compiler for callers who may run c: it takes a
+// processor and, for the largest texts, seconds. Half of the processors is what
+// one caller gets, so that others' short queries get past.
+func (c Concurrency) compiling() Concurrency {
+	c = c.withDefaults()
+	c.Queue += c.PerCaller // all that may run or wait can have come at once
+	c.Running = max(2, runtime.GOMAXPROCS(0))
+	c.PerCaller = max(1, c.Running/2)
+	c.PerPeriod = math.MaxInt // how many may be asked is for the turns to run to say
 	return c
 }
 

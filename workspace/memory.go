@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ import (
 const (
 	// guardEvery is how often the memory is looked at while queries run.
 	guardEvery = 50 * time.Millisecond
+	// freeEvery is how often Go's memory is given back while there is too little.
+	freeEvery = time.Second
 	// maxSpill bounds the files that large sorts and joins put beside the workspace.
 	maxSpill = "10GiB"
 )
@@ -32,11 +35,13 @@ const (
 type guard struct {
 	log   *slog.Logger
 	used  func() int64 // bytes that the process has
+	free  func()       // gives back to the system what the process does not need
 	limit int64        // of used, where queries are stopped
 
 	mu      sync.Mutex
 	running map[*tracked]struct{}
 	calm    time.Time // when used was last below half the limit
+	freed   time.Time // when free was last called
 }
 
 // tracked is a query that runs.
@@ -71,7 +76,7 @@ func (db *DB) limitMemory(ctx context.Context, share int64, inMemory bool) (*gua
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	return &guard{log: db.log, used: residentBytes, limit: share + share/6, running: map[*tracked]struct{}{}}, nil
+	return &guard{log: db.log, used: residentBytes, free: debug.FreeOSMemory, limit: share + share/6, running: map[*tracked]struct{}{}}, nil
 }
 
 // parseBytes reads a size as DuckDB writes it: 18.6 GiB.
@@ -140,6 +145,13 @@ func (g *guard) look(now time.Time) bool {
 	used := g.used()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if used >= g.limit && now.Sub(g.freed) >= freeEvery {
+		// Go keeps what the compiler, answers and other work have left behind: no
+		// query is to be stopped for that.
+		g.freed = now
+		g.free()
+		used = g.used()
+	}
 	if used < g.limit/2 {
 		g.calm = now
 	}

@@ -49,9 +49,14 @@ func (db *DB) QueryAs(ctx context.Context, c Caller, src string, o kql.Options) 
 	return db.Run(ctx, c, q)
 }
 
-// Compile compiles KQL for the tables of the workspace. The error is that of
-// [DB.Query]: the compiler may have to ask the data.
+// Compile compiles KQL for the tables of the workspace, when its turn has come.
+// The error is that of [DB.QueryAs]: the compiler may have to ask the data.
 func (db *DB) Compile(ctx context.Context, c Caller, src string, o kql.Options) (*kql.Query, error) {
+	leave, err := db.compiles.take(ctx, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if o.Now == 0 {
 		o.Now = kql.TicksOf(db.now())
 	}

@@ -202,3 +202,12 @@ func TestQuerySeveralTables(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
+
+// An optimizer of DuckDB takes another row for the first where one has no value.
+func TestTopOfPartition(t *testing.T) {
+	db := open(t, "", Options{})
+	got := query(t, db, `datatable(l:long, x:long)[1, long(null), 1, 5, 1, 3] | partition by l (top 1 by x desc nulls last)`, kql.Options{})
+	if fmt.Sprint(got) != "[[1 5]]" {
+		t.Errorf("%v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -327,4 +328,14 @@ func (w *writer) stop() {
 	if err := w.conn.Close(); err != nil {
 		w.db.log.Warn("close the writer's connection", "err", err)
 	}
+}
+
+// exec runs SQL on the writer's own connection.
+func exec(conn driver.Conn, query string, args ...driver.NamedValue) error {
+	e, ok := conn.(driver.ExecerContext)
+	if !ok {
+		return errors.New("the driver cannot execute SQL")
+	}
+	_, err := e.ExecContext(context.Background(), query, args)
+	return err
 }

@@ -35,6 +35,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	name := fs.String("name", "key", "what the key is for")
 	scope := fs.String("scope", reputation.ScopeLookup, "what it may do: "+strings.Join(reputation.Scopes(), ", ")+"; several with commas")
 	expires := fs.String("expires", "", "`when` a new key ends: in a time such as 90d, or on a day (UTC) such as 2027-01-31 (default never)")
+	aws := fs.String("aws-account", "", "AWS `account` of a buyer on AWS Marketplace, whom it bills for a new key (12 digits)")
 	grace := fs.Duration("grace", 24*time.Hour, "how `long` the old key goes on working when it is rotated")
 	operands, err := parse(fs, args[1:], stdio)
 	if err != nil {
@@ -53,7 +54,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	}
 	switch verb {
 	case "create":
-		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until}, stdio)
+		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until, AWSAccount: *aws}, stdio)
 	case "rotate":
 		return keyRotate(ctx, *data, operands[0], *grace, stdio)
 	case "list":
@@ -66,7 +67,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
 	var text, id string
 	err := either(ctx, data, true, func(c *client) error {
-		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires})
+		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires, "aws_account": k.AWSAccount})
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,8 @@ Usage:
   picket verdict set|list|drop      decide for an address or a network, whatever the sources say
   picket usage  [--since DAY] [--by provider|playbook|incident]
                                     what asking providers has cost, and what was saved
+  picket usage  statement --data DIR [--month MONTH] [--key ID] [--format table|json|csv]
+                                    what the owners of API keys owe for a month
   picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket reputation import          [--data DIR] FILE
