@@ -19,6 +19,7 @@ import (
 
 	"picket"
 	"picket/analytics"
+	"picket/collection"
 	"picket/incident"
 	"picket/ingest"
 	"picket/library"
@@ -53,6 +54,7 @@ type App struct {
 	Rules      *analytics.Scheduler
 	Library    *library.Library
 	Playbooks  *playbook.Runner
+	Intake     *collection.Intake
 
 	cfg     Config
 	opts    Options
@@ -61,7 +63,7 @@ type App struct {
 	sources *Sources
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
-	tails   []part         // followers of the configured files
+	files   *ingest.Follower
 	beat    *ingest.Heartbeat
 	http    *http.Server
 	silent  silent // connections of http
@@ -191,19 +193,33 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireLibrary(ctx); err != nil {
 		return err
 	}
+	if err := a.wireLogs(ctx); err != nil {
+		return err
+	}
 	if err := a.loadContent(ctx); err != nil {
+		return err
+	}
+	if err := a.wireIntake(ctx); err != nil {
 		return err
 	}
 	if err := a.wireServer(); err != nil {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range distinctFiles(a.cfg.Logs) {
-		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
-		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
-	}
 	return nil
 }
+
+// wireIntake loads the data collection rules. Records of the workspace's own
+// tables add no columns to them.
+func (a *App) wireIntake(ctx context.Context) error {
+	rules, tables, err := collection.Load(os.DirFS(a.cfg.Data), rulesOfCollection, a.Workspace)
+	a.report("data collection rule", err)
+	a.Intake, err = collection.New(ctx, a.Workspace, rules, tables, collection.Options{Fixed: workspace.Builtin})
+	return err
+}
+
+// rulesOfCollection is the folder of the data collection rules.
+const rulesOfCollection = "dcr"
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
 func (a *App) loadContent(ctx context.Context) error {
@@ -277,7 +293,7 @@ func (a *App) Run(ctx context.Context) error {
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
-	sources := append(a.tails, part{"heartbeat", a.beat.Run})
+	sources := []part{{"files", a.files.Run}, {"heartbeat", a.beat.Run}}
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}

@@ -22,9 +22,9 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	clientCA := fs.String("syslog-client-ca", "", "PEM `file` of the authority that certificates of syslog senders must be of")
 	socket := fs.String("syslog-socket", "", "`path` of a datagram socket for syslog of this host's programs")
 	debug := fs.Bool("debug", false, "log more")
-	var logs []string
+	var logs []app.LogConfig
 	fs.Func("log", "follow this log `file`; may be repeated", func(s string) error {
-		logs = append(logs, s)
+		logs = append(logs, app.LogConfig{Path: s})
 		return nil
 	})
 	operands, err := parse(fs, args, stdio)
