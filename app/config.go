@@ -51,6 +51,8 @@ type Config struct {
 	// Providers are the reputation services that are asked about addresses, by
 	// name: those with a key here, and those that need none.
 	Providers map[string]ProviderConfig `yaml:"providers"`
+	// Marketplace has AWS Marketplace bill the buyers of this server's API.
+	Marketplace MarketplaceConfig `yaml:"aws_marketplace"`
 	// NoProviders asks nobody over a network.
 	NoProviders bool `yaml:"-"`
 	// ReverseDNS asks this host's resolver for the names of addresses. Whoever runs
@@ -237,6 +239,9 @@ func (r configReader) parse() (Config, error) {
 	if _, _, err := net.SplitHostPort(c.Syslog); err != nil && c.Syslog != "off" {
 		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
 	}
+	if err := r.checkMarketplace(c.Marketplace); err != nil {
+		return Config{}, err
+	}
 	return c, r.checkProwl(c.Prowl)
 }
 
@@ -252,7 +257,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, aws_marketplace (product_code, dimension, region), reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {
