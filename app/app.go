@@ -20,6 +20,7 @@ import (
 
 	"picket"
 	"picket/analytics"
+	"picket/collection"
 	"picket/incident"
 	"picket/ingest"
 	"picket/library"
@@ -54,6 +55,7 @@ type App struct {
 	Rules      *analytics.Scheduler
 	Library    *library.Library
 	Playbooks  *playbook.Runner
+	Intake     *collection.Intake
 
 	cfg     Config
 	opts    Options
@@ -207,6 +209,9 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
+	if err := a.wireIntake(ctx); err != nil {
+		return err
+	}
 	if err := a.wireServer(); err != nil {
 		return err
 	}
@@ -217,6 +222,18 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return nil
 }
+
+// wireIntake loads the data collection rules. Records of the workspace's own
+// tables add no columns to them.
+func (a *App) wireIntake(ctx context.Context) error {
+	rules, tables, err := collection.Load(os.DirFS(a.cfg.Data), rulesOfCollection, a.Workspace)
+	a.report("data collection rule", err)
+	a.Intake, err = collection.New(ctx, a.Workspace, rules, tables, collection.Options{Fixed: workspace.Builtin})
+	return err
+}
+
+// rulesOfCollection is the folder of the data collection rules.
+const rulesOfCollection = "dcr"
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
 func (a *App) loadContent(ctx context.Context) error {

@@ -34,6 +34,7 @@ type binder struct {
 	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render
 	settings  []Prop // of set statements
+	request   request
 	watch     *watch // where a text is being completed; nil otherwise
 }
 

@@ -229,7 +229,7 @@ func (b *binder) table(name string) (*relation, bool) {
 
 // scopeOf is what the request restricts the rows of a stored table to.
 func (b *binder) scopeOf(r *relation) []string {
-	var conds []string
+	conds := b.request.scope(r.cols)
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime {
 		if b.opt.From != 0 {
 			conds = append(conds, col.ref()+" >= "+ticksLit(b.opt.From, DateTime).sql)

@@ -25,6 +25,8 @@ const (
 	// maxProfileAge bounds how long a caller may keep a profile: what is known
 	// locally changes without notice.
 	maxProfileAge = time.Hour
+	// maxWorkflowName is how long the name of a Logic Apps workflow may be.
+	maxWorkflowName = 80
 )
 
 // An asker is who pays for lookups: a key, or the local administrator, who does not.
@@ -40,8 +42,9 @@ type asker struct {
 func (s *server) asker(r *http.Request) (*asker, error) {
 	a := &asker{
 		service: s.Reputation, engine: s.Engine, requestID: r.Header.Get("x-ms-client-request-id"),
-		caller: reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: ipPatience},
+		caller: reputation.Caller{Patience: ipPatience},
 	}
+	a.caller.Playbook, a.caller.Incident = causeOf(r, s.Cause)
 	id, _ := r.Context().Value(callerKey{}).(string)
 	if a.admin = id == ""; !a.admin {
 		var err error
@@ -51,6 +54,20 @@ func (s *server) asker(r *http.Request) (*asker, error) {
 	}
 	a.caller.Analyst = a.admin || slices.Contains(a.key.Scopes, reputation.ScopeAdmin)
 	return a, nil
+}
+
+// causeOf says for which playbook and incident a request asks, from the headers that
+// Logic Apps sends. Of a playbook that runs on Azure only the name is known.
+func causeOf(r *http.Request, known func(context.Context, string) (playbook, incident string)) (playbook, incident string) {
+	if id := r.Header.Get("x-ms-workflow-run-id"); id != "" && known != nil {
+		if playbook, incident = known(r.Context(), id); playbook != "" {
+			return playbook, incident
+		}
+	}
+	if name := r.Header.Get("x-ms-workflow-name"); len(name) <= maxWorkflowName {
+		return name, ""
+	}
+	return "", ""
 }
 
 // allow takes one lookup from the key's rate limit.

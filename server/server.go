@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/collection"
 	"picket/incident"
 	"picket/library"
 	"picket/reputation"
@@ -30,6 +31,11 @@ type Options struct {
 	Library    *library.Library
 	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
+	// Cause is as in ProwlOptions.
+	Cause  func(ctx context.Context, runID string) (playbook, incident string)
+	Intake *collection.Intake
+	// SharedKey signs the calls of the HTTP Data Collector API, in base64.
+	SharedKey picket.Secret
 
 	// Admin is the token of the local administrator; it may do everything.
 	Admin picket.Secret
@@ -70,7 +76,11 @@ func New(o Options) http.Handler {
 	s.queryRoutes()
 
 	// Logs Ingestion API.
-	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
+	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.upload)
+	// HTTP Data Collector API. Its errors have a shape of their own.
+	s.mux.HandleFunc("POST /api/logs", s.collect)
+	s.handle("POST /subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights/workspaces/{workspace}/sharedKeys", scopeAdmin, s.sharedKeys)
+	s.handle("GET /v1/dataCollectionRules", scopeQuery, s.listRules)
 
 	// Picket's own.
 	s.libraryRoutes()
