@@ -131,6 +131,9 @@ func (w *writer) transaction(group []request) (err error) {
 			err = picket.Errorf(picket.Unavailable, "append: %w", err)
 			return
 		}
+		if noSpace(err) {
+			err = fullError("its disk is full: %w", err)
+		}
 		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
 	}()
 	if len(w.appenders) > maxAppenders {
@@ -141,6 +144,7 @@ func (w *writer) transaction(group []request) (err error) {
 	}
 	touched := map[appenderKey]bool{}
 	brief := map[string]bool{} // ephemeral ids of this group
+	bytes, rows := map[string]int64{}, map[string]int{}
 	for _, r := range group {
 		switch key := r.table + " " + r.id; {
 		case r.id == "":
@@ -164,6 +168,8 @@ func (w *writer) transaction(group []request) (err error) {
 			return err
 		}
 		touched[key] = true
+		bytes[r.table] += r.bytes
+		rows[r.table] += len(r.rows)
 		for _, row := range r.rows {
 			if err := a.AppendRow(row...); err != nil {
 				return fmt.Errorf("table %s: %w", r.table, err)
@@ -175,11 +181,18 @@ func (w *writer) transaction(group []request) (err error) {
 			return fmt.Errorf("table %s: %w", key.table, err)
 		}
 	}
+	if err := w.noteUsage(bytes); err != nil {
+		return err
+	}
 	if err := exec(w.conn, "COMMIT"); err != nil {
 		return err
 	}
 	for id := range brief {
 		w.recent.add(id)
+	}
+	for table, n := range rows {
+		w.db.metrics.rows.WithLabelValues(table).Add(float64(n))
+		w.db.metrics.bytes.WithLabelValues(table).Add(float64(bytes[table]))
 	}
 	return nil
 }
@@ -187,8 +200,8 @@ func (w *writer) transaction(group []request) (err error) {
 // remember records a batch id in the current transaction and reports whether it is new.
 func (w *writer) remember(table, id string) (bool, error) {
 	e := w.conn.(driver.ExecerContext)
-	args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: id}}
-	res, err := e.ExecContext(background, `INSERT INTO "$batch" VALUES (?, ?) ON CONFLICT DO NOTHING`, args)
+	args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: id}, {Ordinal: 3, Value: kql.TicksOf(w.db.now())}}
+	res, err := e.ExecContext(background, `INSERT INTO "$batch" VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, args)
 	if err != nil {
 		return false, err
 	}
@@ -208,10 +221,13 @@ func (w *writer) appender(key appenderKey, columns []string) (*duckdb.Appender, 
 	return a, nil
 }
 
-// newAppender returns an appender of rows of the given columns. The driver
+// newAppender returns an appender of rows of the given columns; nil are all. The driver
 // encodes what goes to a JSON column again, and writes < as \u003c, which no
 // query would find: such columns are given text, which DuckDB reads as JSON.
 func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, error) {
+	if columns == nil {
+		return duckdb.NewAppenderFromConn(w.conn, "", table)
+	}
 	t, ok := w.db.Table(table)
 	if !ok {
 		return nil, fmt.Errorf("there is no table %s", table)
@@ -245,8 +261,28 @@ func (w *writer) change(r request) error {
 		return w.create(*r.create)
 	case r.side != nil:
 		return w.addSide(*r.side, r.rows)
+	case r.sql != nil:
+		return w.together(r.sql)
 	}
 	return w.dropSide(r.drop)
+}
+
+// together runs statements in one transaction.
+func (w *writer) together(statements []string) (err error) {
+	if err := exec(w.conn, "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, exec(w.conn, "ROLLBACK"))
+		}
+	}()
+	for _, s := range statements {
+		if err := exec(w.conn, s); err != nil {
+			return err
+		}
+	}
+	return exec(w.conn, "COMMIT")
 }
 
 // create makes the table or adds the columns it lacks.
