@@ -170,7 +170,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
-	return expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound}, true
+	return expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}, true
 }
 
 // openRef looks a name up in the open bag of the input, if it has one and no
