@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"picket"
+	"picket/collection"
 	"picket/incident"
 	"picket/playbook"
 	"picket/reputation"
-	"picket/server"
 )
 
 // wirePlaybooks builds the runner: what playbooks may ask for, and as whom.
@@ -46,7 +46,7 @@ func (a *App) parameters(key picket.Secret) map[string]any {
 		"ProwlBaseUrl":          a.URL(),
 		"ProwlApiKey":           key,
 		"LogsIngestionEndpoint": a.URL(),
-		"DcrImmutableId":        server.RuleID(a.Workspace.ID()),
+		"DcrImmutableId":        collection.BuiltinID(a.Workspace.ID()),
 	}
 	if a.cfg.Prowl.URL != "" {
 		p["ProwlBaseUrl"] = strings.TrimRight(a.cfg.Prowl.URL, "/")

@@ -38,7 +38,7 @@ func aggregateAliases(fs []function) []function {
 	var out []function
 	for _, a := range [...][2]string{
 		{"makeset", "make_set"}, {"makelist", "make_list"}, {"argmax", "arg_max"}, {"argmin", "arg_min"},
-		{"make_dictionary", "make_bag"}, {"anyif", "take_anyif"},
+		{"make_dictionary", "make_bag"}, {"cnt", "count"}, {"merge_tdigest", "tdigest_merge"}, {"anyif", "take_anyif"},
 	} {
 		for _, f := range fs {
 			if f.name == a[1] {

@@ -34,7 +34,9 @@ type binder struct {
 	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render
 	settings  []Prop // of set statements
-	watch     *watch // where a text is being completed; nil otherwise
+	request   request
+	searches  []search // in texts that have shapes
+	watch     *watch   // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

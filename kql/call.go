@@ -40,6 +40,9 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 	if v, ok := b.external(name, x, x.Args, c); ok {
 		return v
 	}
+	if b.refuseFunction(x) {
+		return value{}
+	}
 	if _, ok := lookupAggregate(name); !ok && b.opt.Open {
 		return b.undeclaredCall(x, c)
 	} else if ok {
@@ -153,6 +156,9 @@ func scalarValue(e expr) value { return value{scalar: &e} }
 // tables or names, or they look at the row as a whole.
 func (b *binder) special(x *syntax.Call, c *ctx) (value, bool) {
 	if v, ok := b.graphCall(x, c); ok {
+		return v, true
+	}
+	if v, ok := b.ofRequest(x, c); ok {
 		return v, true
 	}
 	switch x.Func.Text {

@@ -78,8 +78,9 @@ type Query struct {
 	// Warnings are the names that [Options.Open] has let pass. Columns that come
 	// from them have the type Unknown.
 	Warnings syntax.Diagnostics
-	// Settings are the set statements, in order. They do not change what the
-	// query means; who runs it may take them for limits.
+	// Settings are the set statements, in order; who runs the query may take them
+	// for limits. What of them changes the query's meaning (query_now,
+	// query_datetimescope_…, query_bin_auto_…) is in SQL already.
 	Settings []Prop
 }
 
@@ -116,7 +117,7 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 	if failed(b.diags) {
 		return nil, b.diags
 	}
-	q := &Query{Render: b.rend, Now: opt.Now, Settings: b.settings}
+	q := &Query{Render: b.rend, Now: b.opt.Now, Settings: b.settings}
 	if r == nil && b.opt.Open { // functions to be saved, say
 		b.warn(tree.Span(), "SEM0102", "", "the query has no result")
 		r = b.empty(nil)
@@ -126,7 +127,7 @@ func Compile(src string, cat Catalog, opt Options) (*Query, error) {
 	}
 	q.SQL, q.Columns = b.result(r)
 	for _, t := range tables[min(1, len(tables)):] {
-		more := &Query{Now: opt.Now}
+		more := &Query{Now: b.opt.Now}
 		more.SQL, more.Columns = b.result(t)
 		q.More = append(q.More, more)
 	}
@@ -209,9 +210,7 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 		case *syntax.DeclareStmt:
 			b.declare(s, env)
 		case *syntax.SetStmt:
-			if s.Name != nil {
-				b.settings = append(b.settings, Prop{s.Name.Text, wordOf(s.Value)})
-			}
+			b.set(s, env)
 		case *syntax.PatternStmt:
 			if s.Name != nil {
 				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}

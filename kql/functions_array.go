@@ -73,11 +73,15 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 				t, _ := args[2].lit.(Type)
 				return t
 			})),
+		fn("percentiles_array_tdigest", digestArraySigs()...),
 		fn("percentrank_tdigest", tpl(Real, `list_transform([TRY_CAST($1 AS DOUBLE[])], lambda "$l": 100.0 * len(list_filter("$l", lambda "$e": "$e" <= $2)) / len("$l"))[1]`, Dynamic, Real)),
 		fn("rank_tdigest", tpl(Real, `len(list_filter(TRY_CAST($1 AS DOUBLE[]), lambda "$e": "$e" <= $2))::DOUBLE`, Dynamic, Real)),
-		fn("merge_tdigest", low(Dynamic, func(c *call) (string, error) {
+		fn("tdigest_merge", tpl(Dynamic, "to_json(list_sort(TRY_CAST($1 AS DOUBLE[])))", Dynamic), low(Dynamic, func(c *call) (string, error) {
 			return "to_json(list_sort(flatten([" + joinLists(c.args) + "])::DOUBLE[]))", nil
 		}, Dynamic).more(2)),
+		fn("hll_merge", low(Dynamic, func(c *call) (string, error) {
+			return "to_json(list_distinct(flatten([" + joinLists(c.args) + "])))", nil
+		}, Dynamic).more(1)),
 		fn("dcount_hll", tpl(Long, "json_array_length($1)::BIGINT", Dynamic)),
 		fn("jaccard_index", tpl(Real, `list_transform([{a: list_distinct(`+a1+`::VARCHAR[]), b: list_distinct(`+a2+`::VARCHAR[])}], lambda "$p":
 len(list_intersect("$p".a, "$p".b))::DOUBLE / len(list_distinct(list_concat("$p".a, "$p".b))))[1]`, Dynamic, Dynamic)),
@@ -87,6 +91,38 @@ len(list_intersect("$p".a, "$p".b))::DOUBLE / len(list_distinct(list_concat("$p"
 // digestPercentile reads the percentile $2 of a sorted array.
 func digestPercentile(typ string) string {
 	return `list_transform([` + listOf("$1") + `], lambda "$l": "$l"[greatest(ceil($2 / 100 * len("$l")), 1)::BIGINT]::` + typ + `)[1]`
+}
+
+// digestArraySigs are percentiles_array_tdigest(digest, percentile, …) and, with
+// an array of percentiles, a type behind it. One percentile with a type is a value of that type.
+func digestArraySigs() []sig {
+	each := func(list, typ string) string {
+		return `CASE WHEN json_type($1) = 'ARRAY' THEN to_json(list_transform(` + list + `, lambda "$q": ` + strings.ReplaceAll(digestPercentile(typ), "$2", `"$q"`) + `)) END`
+	}
+	typed := low(Dynamic, func(c *call) (string, error) {
+		typ := "DOUBLE"
+		if len(c.args) == 3 {
+			t, ok := c.args[2].lit.(Type)
+			if !ok {
+				return "", errors.New("percentiles_array_tdigest(): argument 3 must be typeof(a type)")
+			}
+			typ = t.SQL()
+		}
+		return expand(each("TRY_CAST($2 AS DOUBLE[])", typ), c.args), nil
+	}, Dynamic, Dynamic, Unknown).from(2)
+	listed := low(Dynamic, func(c *call) (string, error) {
+		args := []expr{c.args[0], {sql: "[" + joinSQL(c.args[1:]) + "] "}}
+		return expand(each("$2", "DOUBLE"), args), nil
+	}, Dynamic, Real).more(2)
+	return []sig{typed, listed}
+}
+
+func joinSQL(args []expr) string {
+	parts := make([]string, len(args))
+	for i, a := range args {
+		parts[i] = a.sql
+	}
+	return strings.Join(parts, ", ")
 }
 
 func joinLists(args []expr) string {

@@ -22,20 +22,10 @@ func bagFunctions() []function {
 			}
 			return bagOf("flatten([" + strings.Join(parts, ", ") + "])"), nil
 		}, Dynamic).more(2)),
-		fn("bag_set_key", low(Dynamic, func(c *call) (string, error) {
-			key, err := c.constString(1)
-			if err != nil {
-				return "", err
-			}
-			if strings.HasPrefix(key, "$.") {
-				return "", fmt.Errorf("bag_set_key(): the JSONPath %q is not supported; give a key of the bag itself", key)
-			}
-			set := expr{sql: "json_object(" + quoteString(key) + ", " + jsonOf(c.args[2]) + ")"}
-			return bagOf("flatten([list_filter(" + entriesOf(c.args[0].sql) + ", lambda \"$x\": \"$x\".k <> " + quoteString(key) + "), " + entriesOf(set.sql) + "])"), nil
-		}, Dynamic, String, Unknown)),
+		fn("bag_set_key", low(Dynamic, lowerBagSetKey, Dynamic, String, Unknown)),
 		fn("bag_remove_keys", low(Dynamic, lowerBagRemoveKeys, Dynamic, Dynamic)),
 		fn("bag_zip", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN `+bagOf(`list_transform(list_filter(list_transform(list_zip(`+listOf("$1")+`, `+listOf("$2")+`), lambda "$z": {k: "$z"[1], v: "$z"[2]}), lambda "$x": json_type("$x".k) = 'VARCHAR'), lambda "$x": {k: "$x".k->>'$', v: "$x".v})`)+` END`, Dynamic, Dynamic)),
-		refuse("treepath", "read the keys of each level with bag_keys()"),
+		fn("treepath", tpl(Dynamic, "kql_treepath($1::VARCHAR)::JSON", Dynamic)),
 		fn("extract_json", low(Unknown, lowerExtractJSON, String, Unknown, Unknown).from(2).as(func(args []expr) Type {
 			if len(args) == 3 {
 				if t, ok := args[2].lit.(Type); ok {
@@ -54,13 +44,6 @@ list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 1
 + (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
 		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
 	}
-}
-
-// refuse makes a function that is known but not done, with what to do instead.
-func refuse(name, instead string) function {
-	return fn(name, low(Dynamic, func(*call) (string, error) {
-		return "", fmt.Errorf("%s() is not supported: %s", name, instead)
-	}, Unknown).more(1))
 }
 
 // entriesOf is the SQL list of the keys and values of a bag; NULL when bag is none.
@@ -112,6 +95,55 @@ func lowerBagPackColumns(c *call) (string, error) {
 		parts = append(parts, quoteString(name), jsonOf(a))
 	}
 	return "json_object(" + strings.Join(parts, ", ") + ")", nil
+}
+
+// lowerBagSetKey lowers bag_set_key(bag, key, value). A key that begins with $.
+// is a path through bags, which are made where they are missing.
+func lowerBagSetKey(c *call) (string, error) {
+	value := jsonOf(c.args[2])
+	key, ok := c.args[1].lit.(string)
+	if !ok {
+		return setEntry(c.args[0].sql, c.args[1].sql, value), nil
+	}
+	if !strings.HasPrefix(key, "$.") {
+		return setEntry(c.args[0].sql, quoteString(key), value), nil
+	}
+	steps, ok := parseJSONPath(key)
+	if !ok {
+		return "", fmt.Errorf("bag_set_key(): %q is no JSONPath: write $.a.b", key)
+	}
+	keys := make([]string, len(steps))
+	for i, s := range steps {
+		if keys[i], ok = s.(string); !ok {
+			return "", fmt.Errorf("bag_set_key(): the JSONPath %q holds an index, which is not allowed", key)
+		}
+	}
+	return setAt(c.args[0].sql, keys, value), nil
+}
+
+// setAt is bag with value at the path of keys.
+func setAt(bag string, keys []string, value string) string {
+	if len(keys) == 1 {
+		return setEntry(bag, quoteString(keys[0]), value)
+	}
+	return once(expr{sql: bag + " "}, func(b string) string {
+		inner := "json_extract(" + b + ", " + quoteString(pointerTo(keys[0])) + ")"
+		inner = "CASE WHEN json_type(" + inner + ") = 'OBJECT' THEN " + inner + " ELSE '{}'::JSON END"
+		return setEntry(b, quoteString(keys[0]), setAt(inner, keys[1:], value))
+	})
+}
+
+// pointerTo is the JSON pointer (RFC 6901) to a key.
+func pointerTo(key string) string {
+	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+// setEntry is bag with value, which is JSON, at key: in the place of the entry
+// of that key, else at the end. It is NULL when bag is none.
+func setEntry(bag, key, value string) string {
+	sql := `CASE WHEN json_type($1) = 'OBJECT' THEN ` +
+		bagOf(`list_concat(list_transform(`+entriesOf("$1")+`, lambda "$x": {k: "$x".k, v: CASE WHEN "$x".k = $2 THEN $3 ELSE "$x".v END}), [{k: $2, v: $3}])`) + ` END`
+	return expand(sql, []expr{{sql: bag + " "}, {sql: key + " "}, {sql: value + " "}})
 }
 
 func lowerBagHasKey(c *call) (string, error) {

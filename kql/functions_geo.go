@@ -8,11 +8,6 @@ func geoFunctions() []function {
 		fn("geo_distance_2points", tpl(Real, "CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 THEN "+haversine+" END", Real, Real, Real, Real)),
 		fn("geo_point_in_circle", tpl(Bool, "CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 THEN "+haversine+" <= $5 END", Real, Real, Real, Real, Real)),
 		fn("geo_info_from_ip_address", tpl(Dynamic, "kql_geo_info($1)::JSON", String)),
-		refuse("geo_point_to_h3cell", "round longitude and latitude with bin()"),
-		refuse("geo_point_to_s2cell", "round longitude and latitude with bin()"),
-		refuse("geo_point_to_geohash", "round longitude and latitude with bin()"),
-		refuse("geo_point_in_polygon", "use geo_point_in_circle()"),
-		refuse("geo_distance_point_to_line", "use geo_distance_2points()"),
 	}
 }
 

@@ -18,6 +18,7 @@ func scalarFunctions() []function {
 		nativeFunctions(),
 		seriesFunctions(),
 		geoFunctions(),
+		requestFunctions(),
 	)
 	return slices.Concat(fs, aliasesOf(fs))
 }
@@ -32,6 +33,9 @@ var aliases = [][2]string{
 	{"extractall", "extract_all"},
 	{"base64_decodestring", "base64_decode_tostring"}, {"base64_encodestring", "base64_encode_tostring"},
 	{"datepart", "datetime_part"}, {"getmonth", "monthofyear"}, {"weekofyear", "week_of_year"},
+	{"percentile_array_tdigest", "percentiles_array_tdigest"}, {"merge_tdigest", "tdigest_merge"},
+	{"parseurl", "parse_url"}, {"parseurlquery", "parse_urlquery"}, {"totime", "totimespan"},
+	{"extentid", "extent_id"}, {"current_cursor", "cursor_current"},
 	{"row_rank", "row_rank_dense"}, {"floor", "bin"}, {"ceil", "ceiling"}, {"extractjson", "extract_json"},
 }
 

@@ -13,6 +13,9 @@ func mathFunctions() []function {
 			tpl(Real, "(floor(($1 - $3) / $2) * $2 + $3)", Real, Real, Real),
 			tpl(DateTime, binAtInt, DateTime, TimeSpan, DateTime),
 			tpl(TimeSpan, binAtInt, TimeSpan, TimeSpan, TimeSpan)),
+		fn("around",
+			tpl(Bool, aroundSQL, Long, Long, Long), tpl(Bool, aroundSQL, Real, Real, Real), tpl(Bool, aroundSQL, Decimal, Decimal, Decimal),
+			tpl(Bool, aroundSQL, DateTime, DateTime, TimeSpan), tpl(Bool, aroundSQL, TimeSpan, TimeSpan, TimeSpan)),
 		fn("round",
 			tpl(Long, "round($1, coalesce($2, 0)::INTEGER)::BIGINT", Long, Long).from(1),
 			tpl(Real, "round($1, coalesce($2, 0)::INTEGER)", Real, Long).from(1),
@@ -96,6 +99,8 @@ func binSigs() []sig {
 const binDecimal = "(floor($1 / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
 
 const binAtInt = "($1 - ((($1 - $3) % $2) + $2) % $2)"
+
+const aroundSQL = "($1 BETWEEN $2 - $3 AND $2 + $3)"
 
 // extremeSig is the signature of max_of() and min_of(), which skip nulls.
 func extremeSig(sql string) sig {

@@ -11,6 +11,9 @@ import (
 var seriesColumns = map[string][]Column{
 	"series_stats":               {{"min", Real}, {"min_idx", Long}, {"max", Real}, {"max_idx", Long}, {"avg", Real}, {"stdev", Real}, {"variance", Real}},
 	"series_fit_line":            {{"rsquare", Real}, {"slope", Real}, {"variance", Real}, {"rvariance", Real}, {"interception", Real}, {"line_fit", Dynamic}},
+	"series_fit_poly":            {{"rsquare", Real}, {"coefficients", Dynamic}, {"variance", Real}, {"rvariance", Real}, {"poly_fit", Dynamic}},
+	"series_fft":                 {{"real", Dynamic}, {"imag", Dynamic}},
+	"series_ifft":                {{"real", Dynamic}, {"imag", Dynamic}},
 	"series_periods_detect":      {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_periods_validate":    {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_decompose":           {{"baseline", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
@@ -40,6 +43,7 @@ func seriesFunctions() []function {
 	}
 	fs = append(fs,
 		fn("series_stats_dynamic", low(Dynamic, func(c *call) (string, error) { return seriesBag(c, "series_stats"), nil }, Dynamic, Unknown).more(1)),
+		fn("series_fit_2lines_dynamic", low(Dynamic, func(c *call) (string, error) { return seriesBag(c, "series_fit_2lines"), nil }, Dynamic)),
 		fn("series_fit_line_dynamic", low(Dynamic, func(c *call) (string, error) { return seriesBag(c, "series_fit_line"), nil }, Dynamic)))
 	slices.SortFunc(fs, func(a, b function) int { return strings.Compare(a.name, b.name) })
 	return fs

@@ -50,7 +50,7 @@ func stringFunctions() []function {
 		fn("base64_encode_fromarray", tpl(String, `coalesce(to_base64(unhex(array_to_string(list_transform(TRY_CAST($1 AS UTINYINT[]), lambda "$e": lpad(hex("$e"), 2, '0')), ''))), '')`, Dynamic)),
 		fn("base64_encode_fromguid", tpl(String, "coalesce(to_base64(unhex("+guidBytes+")), '')", Guid)),
 		fn("base64_decode_toguid", tpl(Guid, "TRY(regexp_replace(lower(hex(from_base64($1))), '^(..)(..)(..)(..)(..)(..)(..)(..)(.{4})(.{12})$', '\\4\\3\\2\\1-\\6\\5-\\8\\7-\\9-') || right(lower(hex(from_base64($1))), 12))", String)),
-		fn("url_encode", tpl(String, "replace(url_encode($1), '%20', '+')", String)),
+		fn("url_encode", tpl(String, urlEncode, String)),
 		fn("url_encode_component", tpl(String, "url_encode($1)", String)),
 		fn("url_decode", tpl(String, "coalesce(TRY(url_decode($1)), $1)", String)),
 		fn("hash_md5", textTpl(String, "md5($1)", 1)),
@@ -220,3 +220,13 @@ func lowerHasAnyIndex(c *call) (string, error) {
 	return expand(`coalesce(list_position(list_transform(json_extract_string($2, '$[*]'), lambda "$e":
 regexp_matches($1, '(?i)(^|[^\pL\pN])' || regexp_escape("$e") || '($|[^\pL\pN])')), true), 0) - 1`, c.args), nil
 }
+
+// urlEncode is url_encode() as a form is sent: + for a space, small letters in
+// the escapes as the page prints them, and of the marks - _ . ! * ( ) as they are.
+var urlEncode = func() string {
+	sql := `array_to_string(list_transform(string_split(url_encode($1), '%'), lambda "$e", "$i": CASE WHEN "$i" = 1 THEN "$e" ELSE lower("$e"[1:2]) || "$e"[3:] END), '%')`
+	for _, r := range [...][2]string{{"%20", "+"}, {"%21", "!"}, {"%2a", "*"}, {"%28", "("}, {"%29", ")"}, {"~", "%7e"}} {
+		sql = "replace(" + sql + ", '" + r[0] + "', '" + r[1] + "')"
+	}
+	return sql
+}()

@@ -164,7 +164,7 @@ func readCases(t testing.TB) []fnCase {
 
 // query is the whole query of a case.
 func (c fnCase) query() string {
-	if strings.HasPrefix(c.expr, "datatable") || strings.HasPrefix(c.expr, "range ") || strings.HasPrefix(c.expr, "print ") {
+	if strings.HasPrefix(c.expr, "datatable") || strings.HasPrefix(c.expr, "range ") || strings.HasPrefix(c.expr, "print ") || strings.HasPrefix(c.expr, "set ") {
 		return c.expr
 	}
 	return "print " + c.expr

@@ -50,24 +50,31 @@ func joinNames(l, r string) string {
 	return l + "_" + r
 }
 
-// callName is the name a call of a scalar function implies.
+// callName is the name a call implies: sum(x) is sum_x, round(sum(x)) is too.
 func callName(x *syntax.Call) string {
-	if x.Func == nil || len(x.Args) == 0 {
+	if x.Func == nil {
 		return ""
 	}
-	switch nameRules[x.Func.Text] {
+	if f, ok := lookupAggregate(x.Func.Text); ok && f.columns == nil {
+		if _, scalar := lookupScalar(x.Func.Text); !scalar {
+			return f.autoName(&call{names: argNames(x)})
+		}
+	}
+	if len(x.Args) == 0 {
+		return ""
+	}
+	rule := nameRules[x.Func.Text]
+	switch rule.kind {
 	case nameOfOnly:
 		if len(x.Args) == 1 {
 			return resultName(x.Args[0])
 		}
 	case nameOfFirst:
 		return resultName(x.Args[0])
-	case nameWithOnly:
-		if len(x.Args) == 1 {
-			return x.Func.Text + "_" + resultName(x.Args[0])
-		}
 	case nameWithFirst:
-		return x.Func.Text + "_" + resultName(x.Args[0])
+		return rule.text + "_" + resultName(x.Args[0])
+	case nameFixed:
+		return rule.text
 	case nameOfValue:
 		if l, ok := x.Args[0].(*syntax.Literal); ok {
 			return l.Text
@@ -76,25 +83,44 @@ func callName(x *syntax.Call) string {
 	return ""
 }
 
-type nameRule int
+type nameKind int
 
 const (
-	noName        nameRule = iota
+	noName        nameKind = iota
 	nameOfOnly             // f(x) is x
 	nameOfFirst            // f(x, …) is x
-	nameWithOnly           // f(x) is f_x
-	nameWithFirst          // f(x, …) is f_x
+	nameWithFirst          // f(x, …) is text_x
+	nameFixed              // f(…) is text
 	nameOfValue            // f("x", …) is x
 )
 
-// nameRules are the scalar functions whose result has a name of its own.
-var nameRules = map[string]nameRule{
-	"tostring": nameOfOnly, "tolong": nameOfOnly, "toint": nameOfOnly, "toreal": nameOfOnly, "todouble": nameOfOnly,
-	"tobool": nameOfOnly, "toboolean": nameOfOnly, "todatetime": nameOfOnly, "totimespan": nameOfOnly, "todecimal": nameOfOnly,
-	"toguid": nameOfOnly, "todynamic": nameOfOnly, "parse_json": nameOfOnly, "toobject": nameOfOnly, "parsejson": nameOfOnly,
-	"bin": nameOfFirst, "startofday": nameOfFirst, "endofday": nameOfFirst, "floor": nameOfFirst, "bin_at": nameOfFirst,
-	"strlen": nameWithOnly, "percentile_tdigest": nameWithFirst, "column_ifexists": nameOfValue, "columnifexists": nameOfValue,
+type nameRule struct {
+	kind nameKind
+	text string
 }
+
+// nameRules are the scalar functions whose result has a name of its own, as
+// Microsoft's binder has it (TestNameRules compares).
+var nameRules = func() map[string]nameRule {
+	rules := map[string]nameRule{
+		"make_datetime": {kind: nameOfOnly}, "make_timespan": {kind: nameOfOnly},
+		"strlen": {nameWithFirst, "strlen"}, "string_size": {nameWithFirst, "string_size"},
+		"percentile_tdigest": {nameWithFirst, "percentile_tdigest"}, "percentiles_array_tdigest": {nameWithFirst, "percentile_tdigest"},
+		"dcount_hll": {nameWithFirst, "dcount_hll"}, "gettype": {nameWithFirst, "type"}, "treepath": {nameWithFirst, "tree"}, "repeat": {nameWithFirst, "repeat"},
+		"tdigest_merge": {nameFixed, "tdigests_merge_result"}, "merge_tdigest": {nameFixed, "tdigests_merge_result"}, "hll_merge": {nameFixed, "hll_merged_result"},
+		"column_ifexists": {kind: nameOfValue}, "columnifexists": {kind: nameOfValue},
+	}
+	for _, f := range strings.Fields(`
+		tostring tohex todynamic toobject tolong toint toreal todouble todatetime totimespan totime tobool toboolean todecimal toguid
+		split parse_csv parsejson parse_json parse_xml format_datetime format_timespan format_bytes
+		startofday bin floor bin_at bin_auto round ceiling abs pow sqrt log log2 log10 exp exp2 exp10 rand gamma loggamma erf erfc
+		cos sin tan acos asin atan atan2
+		binary_and binary_or binary_xor binary_not binary_shift_right binary_shift_left bitset_count_ones
+		series_fir series_outliers series_iir series_fill_backward series_fill_forward series_fill_const series_fill_linear`) {
+		rules[f] = nameRule{kind: nameOfFirst}
+	}
+	return rules
+}()
 
 // namer gives the columns of a projection their names: explicit ones as they
 // are, implied ones made unique, and Column1, Column2, … for the rest.

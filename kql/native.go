@@ -101,6 +101,7 @@ func pureNatives() []Native {
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
+		{"kql_treepath", 1, func(a []string) (string, bool) { return treePath(a[0]) }},
 		{"kql_patterns", 4, func(a []string) (string, bool) { return findPatterns(a[0], a[1], a[2], a[3]) }},
 		{"kql_reduce", 4, func(a []string) (string, bool) { return reduceTexts(a[0], a[1], a[2], a[3]) }},
 		{"kql_components", 3, func(a []string) (string, bool) { return components(a[0], a[1], a[2]) }},
@@ -145,11 +146,9 @@ func nativeFunctions() []function {
 		fn("beta_pdf", tpl(Real, "kql_special('beta_pdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
 		fn("beta_cdf", tpl(Real, "kql_special('beta_cdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
 		fn("beta_inv", tpl(Real, "kql_special('beta_inv', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
+		fn("welch_test", tpl(Real, welchTest, Real, Real, Real, Real, Real, Real)),
 		fn("hash", low(Long, hash, Unknown, Long).from(1)),
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
-		refuse("graph", "there are no stored graph models; make the graph with make-graph"),
-		refuse("hash_combine", "use hash(strcat(…)) of the values"),
-		refuse("hash_many", "use hash(strcat(…)) of the values"),
 		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),
 		fn("punycode_to_string", tpl(String, "coalesce(kql_unpunycode($1), '')", String)),
 		fn("punycode_domain_to_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN starts_with(lower("$e"), 'xn--') THEN coalesce(kql_unpunycode("$e"[5:]), "$e") ELSE "$e" END), '.')`, String)),
@@ -161,6 +160,13 @@ func nativeFunctions() []function {
 		fn("ipv4_range_to_cidr_list", tpl(Dynamic, "kql_cidr_list($1, $2)::JSON", String, String)),
 	}
 }
+
+// welchTest is the probability that two samples of these means, variances and
+// counts come from populations of the same mean: Student's t of both sides with
+// Welch's degrees of freedom, by way of the incomplete beta function.
+const welchTest = `list_transform([{d: pow($1 - $4, 2), a: $2 / $3, b: $5 / $6, m: $3 - 1, n: $6 - 1}], lambda "$w":
+list_transform([{t: "$w".d / ("$w".a + "$w".b), f: pow("$w".a + "$w".b, 2) / (pow("$w".a, 2) / "$w".m + pow("$w".b, 2) / "$w".n)}], lambda "$t":
+kql_special('beta_cdf', ("$t".f / ("$t".f + "$t".t))::VARCHAR, ("$t".f / 2)::VARCHAR, '0.5')::DOUBLE)[1])[1]`
 
 // maxXML is the longest text that parse_xml() reads.
 const maxXML = 1 << 20

@@ -133,3 +133,43 @@ func (s *shape) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(all)
 }
+
+// treePath lowers treepath(): the paths of what a dynamic value holds, each
+// once. All elements of an array have the path [0].
+func treePath(value string) (string, bool) {
+	d := json.NewDecoder(strings.NewReader(value))
+	d.UseNumber()
+	var root shape
+	if !root.read(d, 0) || root.items == nil && root.bags == nil {
+		return "", false
+	}
+	b, err := json.Marshal(root.paths(nil, ""))
+	return string(b), err == nil
+}
+
+// paths appends the paths below s, which lies at path: keys of bags that hold
+// no bag themselves, arrays, and their elements.
+func (s *shape) paths(out []string, path string) []string {
+	if s.items != nil {
+		if path != "" {
+			out = append(out, path)
+		}
+		if len(s.items.types) > 0 || s.items.items != nil || s.items.bags != nil {
+			path += "[0]"
+			if len(s.items.types) > 0 && s.items.items == nil { // else the array within says it
+				out = append(out, path)
+			}
+			out = s.items.paths(out, path)
+		}
+	}
+	for _, k := range s.keys {
+		sub := s.bags[k]
+		at := path + "['" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(k) + "']"
+		if sub.items == nil && sub.bags == nil {
+			out = append(out, at)
+			continue
+		}
+		out = sub.paths(out, at)
+	}
+	return out
+}

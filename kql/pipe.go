@@ -218,6 +218,11 @@ func (b *binder) table(name string) (*relation, bool) {
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
+	for i := range r.cols {
+		if t.Shaped != "" && r.cols[i].name == t.Shaped {
+			r.cols[i].shaped, r.shaped, r.splits = true, true, true
+		}
+	}
 	if b.opt.Open {
 		r.loose = &looseTable{name: t.Name, declared: true}
 	}
@@ -229,7 +234,7 @@ func (b *binder) table(name string) (*relation, bool) {
 
 // scopeOf is what the request restricts the rows of a stored table to.
 func (b *binder) scopeOf(r *relation) []string {
-	var conds []string
+	conds := b.request.scope(r.cols)
 	if col, ok := find(r.cols, "TimeGenerated"); ok && col.typ == DateTime {
 		if b.opt.From != 0 {
 			conds = append(conds, col.ref()+" >= "+ticksLit(b.opt.From, DateTime).sql)

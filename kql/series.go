@@ -109,6 +109,9 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"series_stats":               func(a seriesArgs) any { return a.series(0).stats() },
 		"series_fit_line":            func(a seriesArgs) any { return fitLine(a.series(0)).columns() },
 		"series_fit_2lines":          func(a seriesArgs) any { return fitTwoLines(a.series(0)) },
+		"series_fit_poly":            fitPoly,
+		"series_fft":                 func(a seriesArgs) any { return fourier(a, false) },
+		"series_ifft":                func(a seriesArgs) any { return fourier(a, true) },
 		"series_fir":                 fir,
 		"series_iir":                 iir,
 		"series_outliers": func(a seriesArgs) any {

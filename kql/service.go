@@ -30,5 +30,6 @@ func (ServiceFunctions) Function(name string, _ []string) (string, bool, error) 
 func IsFunction(name string) bool {
 	_, scalar := lookupScalar(name)
 	_, aggregate := lookupAggregate(name)
-	return scalar || aggregate
+	_, refused := refusedFunctions[name]
+	return scalar || aggregate || refused
 }

@@ -68,6 +68,8 @@ type NewKey struct {
 	PerDay    int       // lookups a day (UTC); 0 is no limit
 	PerSecond float64   // lookups a second; 0 is no limit
 	Expires   time.Time // zero: never
+	// AWSAccount is the AWS account of a buyer, 12 digits, whom AWS Marketplace bills.
+	AWSAccount string
 }
 
 // CreateKey makes an API key and returns it with its text, which is shown now
@@ -84,6 +86,9 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (state.Key, picket.Se
 	}
 	if !k.Expires.IsZero() && !s.now().Before(k.Expires) {
 		return state.Key{}, "", picket.Errorf(picket.Invalid, "a key must expire later than now, not at %s", k.Expires.UTC().Format(time.RFC3339))
+	}
+	if k.AWSAccount != "" && !isAWSAccount(k.AWSAccount) {
+		return state.Key{}, "", picket.Errorf(picket.Invalid, "an AWS account has 12 digits; this is %q", clip(k.AWSAccount))
 	}
 	for _, scope := range k.Scopes {
 		if !slices.Contains(Scopes(), scope) {
@@ -108,12 +113,13 @@ func (s *Service) newKey(k NewKey) (state.Key, string) {
 	return state.Key{
 		ID: id, Name: k.Name, Scopes: slices.Compact(slices.Sorted(slices.Values(k.Scopes))),
 		PerDay: k.PerDay, PerSecond: k.PerSecond, Created: s.now().UTC().Truncate(time.Millisecond), Expires: k.Expires.UTC().Truncate(time.Millisecond),
+		AWSAccount: k.AWSAccount,
 	}, id + random(32)
 }
 
 // VerifyKey returns the key with this text, or the one that a token of
-// [Service.IssueToken] stands for, if it exists, is not revoked and has the scope.
-// Otherwise the error has the code [picket.Denied] and never says more of the
+// [Service.IssueToken] stands for, if it exists, is not revoked and has the scope; ""
+// is any scope. Otherwise the error has the code [picket.Denied] and never says more of the
 // text than the part that is not secret.
 func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope string) (state.Key, error) {
 	raw := text.Reveal()
@@ -134,7 +140,7 @@ func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope strin
 	if !key.Expires.IsZero() && !s.now().Before(key.Expires) {
 		return state.Key{}, picket.Errorf(picket.Denied, "API key %s expired at %s", key.ID, key.Expires.Format(time.RFC3339))
 	}
-	if !slices.Contains(key.Scopes, scope) && !slices.Contains(key.Scopes, ScopeAdmin) {
+	if scope != "" && !slices.Contains(key.Scopes, scope) && !slices.Contains(key.Scopes, ScopeAdmin) {
 		return state.Key{}, picket.Errorf(picket.Denied, "API key %s lacks the scope %s, it has %s", key.ID, scope, strings.Join(key.Scopes, ", "))
 	}
 	s.noteUse(ctx, key.ID)
@@ -231,4 +237,9 @@ func (s *Service) forgetKey(id string) {
 	delete(s.keys.byID, id)
 	s.keys.revocations++
 	s.keys.mu.Unlock()
+}
+
+// isAWSAccount says whether a text is the id of an AWS account.
+func isAWSAccount(id string) bool {
+	return len(id) == 12 && strings.Trim(id, "0123456789") == ""
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"picket/state"
 )
 
 // engineMetrics count lookups since the process began. They carry the names of
@@ -66,6 +68,14 @@ func (m deskMetrics) answered(s State, took time.Duration, microUSD int64) {
 	m.cost.Add(float64(microUSD) / 1e6)
 }
 
+// countCached counts a request that was answered from what is kept.
+func (m deskMetrics) countCached(microUSD int64) {
+	m.cached.Inc()
+	if microUSD > 0 {
+		m.savedByCacheUSD.Add(float64(microUSD) / 1e6)
+	}
+}
+
 // maxKeySeries bounds how many keys have series of their own; what later ones
 // look up is counted together, under the key "other".
 const maxKeySeries = 1000
@@ -88,7 +98,8 @@ func newKeyMetrics(r prometheus.Registerer) *keyMetrics {
 	}
 }
 
-func (m *keyMetrics) add(keyID string, c counter) {
+func (m *keyMetrics) add(d state.UsageDay) {
+	keyID := d.KeyID
 	m.mu.Lock()
 	if !m.seen[keyID] && len(m.seen) >= maxKeySeries {
 		keyID = "other"
@@ -96,6 +107,6 @@ func (m *keyMetrics) add(keyID string, c counter) {
 		m.seen[keyID] = true
 	}
 	m.mu.Unlock()
-	m.lookups.WithLabelValues(keyID).Add(float64(c.requests))
-	m.cost.WithLabelValues(keyID).Add(float64(c.microUSD) / 1e6)
+	m.lookups.WithLabelValues(keyID).Add(float64(d.Requests))
+	m.cost.WithLabelValues(keyID).Add(float64(d.CostMicroUSD) / 1e6)
 }

@@ -22,13 +22,14 @@ const DefaultPriceUSD = 0.02
 
 // Options configure [New].
 type Options struct {
-	Skip     *Skipper              // for warnings of an import; nil is what is not public
-	Changed  func()                // called after an import; may be nil
-	PriceUSD *float64              // of one counted lookup; nil is DefaultPriceUSD
-	TokenKey picket.Secret         // signs bearer tokens; "" makes one that ends with the process
-	Metrics  prometheus.Registerer // gets the counters; nil leaves them unread
-	Now      func() time.Time      // nil is time.Now
-	Logger   *slog.Logger          // nil discards
+	Skip         *Skipper              // for warnings of an import; nil is what is not public
+	Changed      func()                // called after an import; may be nil
+	PriceUSD     *float64              // of one counted lookup; nil is DefaultPriceUSD
+	FreePerMonth int64                 // lookups of a key that cost nothing, in a calendar month (UTC)
+	TokenKey     picket.Secret         // signs bearer tokens; "" makes one that ends with the process
+	Metrics      prometheus.Registerer // gets the counters; nil leaves them unread
+	Now          func() time.Time      // nil is time.Now
+	Logger       *slog.Logger          // nil discards
 }
 
 // A Service keeps the keys of those who ask, and the books of what they asked. Run must be running for lookups to be charged.
@@ -39,6 +40,7 @@ type Service struct {
 	now           func() time.Time
 	log           *slog.Logger
 	priceMicroUSD int64
+	freePerMonth  int64
 	metrics       *keyMetrics
 
 	keys     keyCache
@@ -49,7 +51,7 @@ type Service struct {
 	// committing is held while counters move from pending to the database.
 	committing sync.Mutex
 	mu         sync.Mutex // guards what follows
-	pending    map[usageSlot]counter
+	pending    map[usageSlot]int64
 	today      map[string]*dayCount // by key id, only of keys with a daily limit
 	buckets    map[string]*bucket   // by key id, only of keys with a rate limit
 }
@@ -57,12 +59,12 @@ type Service struct {
 // New returns a Service on the state database.
 func New(db *state.DB, o Options) *Service {
 	s := &Service{
-		db: db, skip: o.Skip, changed: o.Changed, now: o.Now, log: o.Logger,
+		db: db, skip: o.Skip, changed: o.Changed, now: o.Now, log: o.Logger, freePerMonth: o.FreePerMonth,
 		metrics: newKeyMetrics(o.Metrics),
 		keys:    keyCache{byID: map[string]cachedKey{}},
 		charges: make(chan *charge),
 		stopped: make(chan struct{}),
-		pending: map[usageSlot]counter{},
+		pending: map[usageSlot]int64{},
 		today:   map[string]*dayCount{},
 		buckets: map[string]*bucket{},
 	}

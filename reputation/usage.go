@@ -37,12 +37,6 @@ var (
 // A usageSlot is what one counter counts.
 type usageSlot struct{ keyID, day string }
 
-type counter struct{ requests, microUSD int64 }
-
-func (c counter) plus(d counter) counter {
-	return counter{c.requests + d.requests, c.microUSD + d.microUSD}
-}
-
 // dayCount is how many lookups of a key are counted today, in memory or on disk.
 type dayCount struct {
 	day string
@@ -106,8 +100,7 @@ func (s *Service) chargeLater(ctx context.Context, key state.Key, now time.Time)
 	if err := s.reserve(ctx, key, now); err != nil {
 		return err
 	}
-	slot := usageSlot{key.ID, dayOf(now)}
-	s.pending[slot] = s.pending[slot].plus(counter{1, s.priceMicroUSD})
+	s.pending[usageSlot{key.ID, dayOf(now)}]++
 	return nil
 }
 
@@ -136,7 +129,7 @@ func (s *Service) countOf(ctx context.Context, key state.Key, now time.Time) (*d
 		if err != nil {
 			return nil, err
 		}
-		count = &dayCount{day: day, n: n + s.pending[usageSlot{key.ID, day}].requests}
+		count = &dayCount{day: day, n: n + s.pending[usageSlot{key.ID, day}]}
 		s.today[key.ID] = count
 	}
 	return count, nil
@@ -210,26 +203,27 @@ func (s *Service) commit(ctx context.Context, charges []*charge) error {
 	counted := s.admit(ctx, charges)
 	s.mu.Lock()
 	taken := s.pending
-	s.pending = map[usageSlot]counter{}
+	s.pending = map[usageSlot]int64{}
 	s.mu.Unlock()
 	days := maps.Clone(taken)
 	requests := make([]state.CountedRequest, 0, len(counted))
 	for _, c := range counted {
-		slot := usageSlot{c.key.ID, dayOf(c.req.At)}
-		days[slot] = days[slot].plus(counter{1, s.priceMicroUSD})
+		days[usageSlot{c.key.ID, dayOf(c.req.At)}]++
 		requests = append(requests, c.req)
 	}
 	if len(days) == 0 {
 		return nil
 	}
 	rows := make([]state.UsageDay, 0, len(days))
-	for slot, d := range days {
-		rows = append(rows, state.UsageDay{KeyID: slot.keyID, Day: slot.day, Requests: d.requests, CostMicroUSD: d.microUSD})
+	for slot, n := range days {
+		rows = append(rows, state.UsageDay{KeyID: slot.keyID, Day: slot.day, UnitMicroUSD: s.priceMicroUSD, Requests: n})
 	}
-	err := s.db.AddUsage(ctx, rows, requests)
+	// The days of a month in order: its first lookups are the free ones.
+	slices.SortFunc(rows, func(a, b state.UsageDay) int { return cmp.Compare(a.Day, b.Day) })
+	priced, err := s.db.AddUsage(ctx, s.now(), rows, s.freePerMonth, requests)
 	if err == nil {
-		for slot, d := range days {
-			s.metrics.add(slot.keyID, d)
+		for _, d := range priced {
+			s.metrics.add(d)
 		}
 		return nil
 	}
@@ -238,7 +232,7 @@ func (s *Service) commit(ctx context.Context, charges []*charge) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for slot, c := range taken {
-		s.pending[slot] = s.pending[slot].plus(c)
+		s.pending[slot] += c
 	}
 	for _, c := range counted {
 		s.release(c.key, c.req.At)
@@ -307,28 +301,26 @@ type Usage struct {
 	CostUSD  float64 `json:"cost_usd"` // at the price when each was counted
 }
 
-// Usage lists the counted lookups by day, then key; it includes those that are
-// in memory only.
+// Usage lists the counted lookups by day, then key. Those in memory are written
+// down first.
 func (s *Service) Usage(ctx context.Context) ([]Usage, error) {
-	s.committing.Lock()
-	days, err := s.db.Usage(ctx)
-	s.mu.Lock()
-	pending := maps.Clone(s.pending)
-	s.mu.Unlock()
-	s.committing.Unlock()
+	if err := s.commit(ctx, nil); err != nil {
+		return nil, err
+	}
+	days, err := s.db.Usage(ctx, "", "", "")
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range days {
-		slot := usageSlot{d.KeyID, d.Day}
-		pending[slot] = pending[slot].plus(counter{d.Requests, d.CostMicroUSD})
+	var usage []Usage
+	var microUSD int64
+	for i, d := range days { // a day has a line for each price
+		if i == 0 || days[i-1].KeyID != d.KeyID || days[i-1].Day != d.Day {
+			usage, microUSD = append(usage, Usage{KeyID: d.KeyID, Day: d.Day}), 0
+		}
+		last := &usage[len(usage)-1]
+		microUSD += d.CostMicroUSD
+		last.Requests, last.CostUSD = last.Requests+d.Requests, float64(microUSD)/1e6
 	}
-	usage := make([]Usage, 0, len(pending))
-	for slot, c := range pending {
-		usage = append(usage, Usage{slot.keyID, slot.day, c.requests, float64(c.microUSD) / 1e6})
-	}
-	slices.SortFunc(usage, func(a, b Usage) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.KeyID, b.KeyID))
-	})
+	slices.SortStableFunc(usage, func(a, b Usage) int { return cmp.Compare(a.Day, b.Day) })
 	return usage, nil
 }

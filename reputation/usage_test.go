@@ -148,7 +148,7 @@ func TestFlush(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close(t.Context())
-	if _, err := db.Usage(t.Context()); err != nil { // a connection from outside the bubble
+	if _, err := db.Usage(t.Context(), "", "", ""); err != nil { // a connection from outside the bubble
 		t.Fatal(err)
 	}
 	onDisk := func() int64 {

@@ -13,16 +13,17 @@ import (
 // createKey is POST /v1/keys: {"name":…,"scopes":[…]} → the key, shown this once.
 func (s *server) createKey(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
-		Name      string    `json:"name"`
-		Scopes    []string  `json:"scopes"`
-		PerDay    int       `json:"per_day"`
-		PerSecond float64   `json:"per_second"`
-		Expires   time.Time `json:"expires"`
+		Name       string    `json:"name"`
+		Scopes     []string  `json:"scopes"`
+		PerDay     int       `json:"per_day"`
+		PerSecond  float64   `json:"per_second"`
+		Expires    time.Time `json:"expires"`
+		AWSAccount string    `json:"aws_account"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&req); err != nil {
 		return picket.Errorf(picket.Invalid, `The body must be JSON such as {"name":"siem","scopes":["lookup"]}: %w`, err)
 	}
-	key, text, err := s.Reputation.CreateKey(r.Context(), reputation.NewKey{Name: req.Name, Scopes: req.Scopes, PerDay: req.PerDay, PerSecond: req.PerSecond, Expires: req.Expires})
+	key, text, err := s.Reputation.CreateKey(r.Context(), reputation.NewKey{Name: req.Name, Scopes: req.Scopes, PerDay: req.PerDay, PerSecond: req.PerSecond, Expires: req.Expires, AWSAccount: req.AWSAccount})
 	if err != nil {
 		return err
 	}

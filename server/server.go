@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/collection"
 	"picket/incident"
 	"picket/library"
 	"picket/reputation"
@@ -30,11 +31,14 @@ type Options struct {
 	Library    *library.Library
 	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
+	Intake     *collection.Intake
+	// SharedKey signs the calls of the HTTP Data Collector API, in base64.
+	SharedKey picket.Secret
 
 	// Admin is the token of the local administrator; it may do everything.
 	Admin picket.Secret
 	// Verify accepts an API key, or a token for one, for a scope (query, ingest,
-	// admin) and returns the key's id, or says why not.
+	// admin, …; "" is any) and returns the key's id, or says why not.
 	Verify func(ctx context.Context, key picket.Secret, scope string) (id string, err error)
 	// Token exchanges an API key for a bearer token that Verify takes until it ends.
 	Token func(ctx context.Context, key picket.Secret) (token picket.Secret, expires time.Time, err error)
@@ -70,7 +74,11 @@ func New(o Options) http.Handler {
 	s.queryRoutes()
 
 	// Logs Ingestion API.
-	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
+	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.upload)
+	// HTTP Data Collector API. Its errors have a shape of their own.
+	s.mux.HandleFunc("POST /api/logs", s.collect)
+	s.handle("POST /subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights/workspaces/{workspace}/sharedKeys", scopeAdmin, s.sharedKeys)
+	s.handle("GET /v1/dataCollectionRules", scopeQuery, s.listRules)
 
 	// Picket's own.
 	s.libraryRoutes()
@@ -78,6 +86,7 @@ func New(o Options) http.Handler {
 	s.handle("POST /v1/keys", scopeAdmin, s.createKey)
 	s.handle("POST /v1/keys/{id}/rotate", scopeAdmin, s.rotateKey)
 	s.handle("DELETE /v1/keys/{id}", scopeAdmin, s.revokeKey)
+	s.handle("GET /v1/usage/statement", "", s.usageStatement)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
 	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
@@ -145,7 +154,7 @@ func callerOf(ctx context.Context) workspace.Caller {
 func (s *server) authorize(r *http.Request, scope string) (id string, err error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		token = r.Header.Get("x-api-key")
+		token = r.Header.Get(apiKeyHeader)
 	}
 	if token == "" {
 		return "", &apiError{status: http.StatusUnauthorized, code: "AuthenticationFailed", message: "Valid authentication was not provided: send Authorization: Bearer KEY or x-api-key: KEY"}

@@ -18,13 +18,16 @@ type Key struct {
 	PerDay    int     `json:"per_day,omitempty"`    // lookups a day (UTC); 0 is no limit
 	PerSecond float64 `json:"per_second,omitempty"` // lookups a second; 0 is no limit
 
+	// AWSAccount is the buyer whom AWS Marketplace bills for the key; "" for nobody.
+	AWSAccount string `json:"aws_account,omitempty"`
+
 	Created  time.Time `json:"created"`
 	LastUsed time.Time `json:"last_used,omitzero"` // within a minute; zero: never
 	Revoked  time.Time `json:"revoked,omitzero"`   // zero: it is valid
 	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 }
 
-const keyColumns = `id, name, scopes, per_day, per_second, created, last_used, revoked, expires`
+const keyColumns = `id, name, scopes, per_day, per_second, created, last_used, revoked, expires, aws_account`
 
 // AddKey stores a new key. An id that is taken is an error.
 func (db *DB) AddKey(ctx context.Context, k Key, hash [32]byte) error {
@@ -39,19 +42,23 @@ func addKey(ctx context.Context, tx *sql.Tx, k Key, hash [32]byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO api_key (`+keyColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		k.ID, k.Name, string(scopes), k.PerDay, k.PerSecond, millis(k.Created), millis(k.LastUsed), millis(k.Revoked), millis(k.Expires), hash[:])
+	_, err = tx.ExecContext(ctx, `INSERT INTO api_key (`+keyColumns+`, hash, account) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.ID, k.Name, string(scopes), k.PerDay, k.PerSecond, millis(k.Created), millis(k.LastUsed), millis(k.Revoked), millis(k.Expires), k.AWSAccount, hash[:], k.ID)
 	return err
 }
 
-// ReplaceKey stores a new key and ends an old one at a time, unless that ends
-// earlier, both or neither.
+// ReplaceKey stores a new key for the account of an old one, which it ends at a
+// time, unless that ends earlier: both or neither.
 func (db *DB) ReplaceKey(ctx context.Context, old string, end time.Time, k Key, hash [32]byte) error {
 	err := db.Tx(ctx, func(tx *sql.Tx) error {
 		if err := addKey(ctx, tx, k, hash); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE api_key SET expires = ? WHERE id = ? AND (expires = 0 OR expires > ?)`, millis(end), old, millis(end))
+		_, err := tx.ExecContext(ctx, `UPDATE api_key SET account = (SELECT account FROM api_key WHERE id = ?) WHERE id = ?`, old, k.ID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE api_key SET expires = ? WHERE id = ? AND (expires = 0 OR expires > ?)`, millis(end), old, millis(end))
 		return err
 	})
 	if err != nil {
@@ -132,7 +139,7 @@ func scanKey(row interface{ Scan(...any) error }, more ...any) (Key, error) {
 	var k Key
 	var scopes string
 	var created, used, revoked, expires int64
-	dest := append([]any{&k.ID, &k.Name, &scopes, &k.PerDay, &k.PerSecond, &created, &used, &revoked, &expires}, more...)
+	dest := append([]any{&k.ID, &k.Name, &scopes, &k.PerDay, &k.PerSecond, &created, &used, &revoked, &expires, &k.AWSAccount}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return Key{}, err
 	}

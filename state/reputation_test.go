@@ -93,9 +93,9 @@ func TestKeys(t *testing.T) {
 func TestUsageIsAllOrNothing(t *testing.T) {
 	db := open(t, "")
 	defer db.Close(t.Context())
-	day := UsageDay{KeyID: "k", Day: "2026-11-23", Requests: 2, CostMicroUSD: 40_000}
+	day := UsageDay{KeyID: "k", Day: "2026-11-23", UnitMicroUSD: 20_000, Requests: 2, CostMicroUSD: 40_000}
 	req := CountedRequest{KeyID: "k", RequestID: "r", IP: "8.8.8.8", At: time.UnixMilli(1)}
-	if err := db.AddUsage(t.Context(), []UsageDay{day}, []CountedRequest{req}); err != nil {
+	if _, err := db.AddUsage(t.Context(), time.UnixMilli(1), []UsageDay{day}, 0, []CountedRequest{req}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.SQL().Exec(`CREATE TRIGGER broken BEFORE INSERT ON usage_request BEGIN SELECT raise(ABORT, 'no'); END`); err != nil {
@@ -103,10 +103,10 @@ func TestUsageIsAllOrNothing(t *testing.T) {
 	}
 	other := req
 	other.RequestID = "s"
-	if err := db.AddUsage(t.Context(), []UsageDay{day}, []CountedRequest{other}); err == nil {
+	if _, err := db.AddUsage(t.Context(), time.UnixMilli(1), []UsageDay{day}, 0, []CountedRequest{other}); err == nil {
 		t.Fatal("want an error")
 	}
-	got, err := db.Usage(t.Context())
+	got, err := db.Usage(t.Context(), "", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// A UsageDay is what one key was used for on one day.
+// A UsageDay is what one key was used for on one day, at one price.
 type UsageDay struct {
 	KeyID        string
 	Day          string // 2006-01-02, UTC
+	UnitMicroUSD int64  // the price of a lookup, in millionths of a US dollar
 	Requests     int64
-	CostMicroUSD int64 // millionths of a US dollar, at the price when each was counted
+	Free         int64 // of the requests
+	CostMicroUSD int64 // of the others
 }
 
 // A CountedRequest names a lookup that was counted and must not be again.
@@ -22,16 +25,20 @@ type CountedRequest struct {
 	At                   time.Time
 }
 
-// AddUsage adds to the days' counters and remembers the requests, in one
-// transaction. Requests that are remembered already are left as they are; the
-// caller has not counted them.
-func (db *DB) AddUsage(ctx context.Context, days []UsageDay, requests []CountedRequest) error {
-	err := db.Tx(ctx, func(tx *sql.Tx) error {
-		for _, d := range days {
-			_, err := tx.ExecContext(ctx, `INSERT INTO usage_day (key_id, day, requests, cost_microusd) VALUES (?, ?, ?, ?)
-				ON CONFLICT (key_id, day) DO UPDATE SET requests = requests + excluded.requests, cost_microusd = cost_microusd + excluded.cost_microusd`,
-				d.KeyID, d.Day, d.Requests, d.CostMicroUSD)
-			if err != nil {
+// AddUsage adds requests to the days' counters and remembers those that have an
+// id, in one transaction, and returns the days with what of them is free and what
+// the others cost: in a calendar month the first freePerMonth requests of a key and
+// those it replaced are free. What of them costs is added to the record of the hour
+// of at for AWS Marketplace, when the key has an AWS account. Requests that are
+// remembered already are left as they are; the caller has not counted them.
+func (db *DB) AddUsage(ctx context.Context, at time.Time, days []UsageDay, freePerMonth int64, requests []CountedRequest) (priced []UsageDay, err error) {
+	err = db.Tx(ctx, func(tx *sql.Tx) error {
+		priced = slices.Clone(days) // anew for each try
+		for i := range priced {
+			if err := addUsage(ctx, tx, &priced[i], freePerMonth); err != nil {
+				return err
+			}
+			if err := addAWSUsage(ctx, tx, at, priced[i].KeyID, priced[i].Requests-priced[i].Free); err != nil {
 				return err
 			}
 		}
@@ -45,9 +52,29 @@ func (db *DB) AddUsage(ctx context.Context, days []UsageDay, requests []CountedR
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("count lookups: %w", err)
+		return nil, fmt.Errorf("count lookups: %w", err)
 	}
-	return nil
+	return priced, nil
+}
+
+// addUsage prices a day's requests and adds them.
+func addUsage(ctx context.Context, tx *sql.Tx, d *UsageDay, freePerMonth int64) error {
+	d.Free = 0
+	if freePerMonth > 0 {
+		var used int64
+		err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0) FROM usage_day WHERE day BETWEEN ? AND ?
+			AND (key_id = ? OR key_id IN (SELECT id FROM api_key WHERE account = (SELECT account FROM api_key WHERE id = ?)))`,
+			d.Day[:7]+"-01", d.Day[:7]+"-31", d.KeyID, d.KeyID).Scan(&used)
+		if err != nil {
+			return err
+		}
+		d.Free = min(max(freePerMonth-used, 0), d.Requests)
+	}
+	d.CostMicroUSD = (d.Requests - d.Free) * d.UnitMicroUSD
+	_, err := tx.ExecContext(ctx, `INSERT INTO usage_day (key_id, day, unit_microusd, requests, free, cost_microusd) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, free = free + excluded.free, cost_microusd = cost_microusd + excluded.cost_microusd`,
+		d.KeyID, d.Day, d.UnitMicroUSD, d.Requests, d.Free, d.CostMicroUSD)
+	return err
 }
 
 // Counted reports whether a request has been counted.
@@ -90,9 +117,11 @@ func (db *DB) UsageOn(ctx context.Context, keyID, day string) (n int64, err erro
 	return n, nil
 }
 
-// Usage lists what was counted, by day, then key.
-func (db *DB) Usage(ctx context.Context) ([]UsageDay, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT key_id, day, requests, cost_microusd FROM usage_day ORDER BY day, key_id`)
+// Usage lists what was counted from one day to another, both included, by key, day,
+// then price. An empty day is no bound, an empty key every key.
+func (db *DB) Usage(ctx context.Context, keyID, from, to string) ([]UsageDay, error) {
+	rows, err := db.sql.QueryContext(ctx, `SELECT key_id, day, unit_microusd, requests, free, cost_microusd FROM usage_day
+		WHERE day >= ? AND (? = '' OR day <= ?) AND (? = '' OR key_id = ?) ORDER BY key_id, day, unit_microusd`, from, to, to, keyID, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
@@ -100,7 +129,7 @@ func (db *DB) Usage(ctx context.Context) ([]UsageDay, error) {
 	var days []UsageDay
 	for rows.Next() {
 		var d UsageDay
-		if err := rows.Scan(&d.KeyID, &d.Day, &d.Requests, &d.CostMicroUSD); err != nil {
+		if err := rows.Scan(&d.KeyID, &d.Day, &d.UnitMicroUSD, &d.Requests, &d.Free, &d.CostMicroUSD); err != nil {
 			return nil, fmt.Errorf("read usage: %w", err)
 		}
 		days = append(days, d)

@@ -18,23 +18,24 @@ import (
 	"picket/state"
 )
 
-// key is "picket key create|list|rotate|revoke".
+// key is "picket key create|list|rotate|revoke|shared".
 func key(ctx context.Context, args []string, stdio stdio) error {
 	if group(args, stdio) {
 		return nil
 	}
 	if len(args) == 0 {
-		return misuse("key: want create, list, rotate or revoke")
+		return misuse("key: want create, list, rotate, revoke or shared")
 	}
 	verb := args[0]
-	if verb != "create" && verb != "list" && verb != "rotate" && verb != "revoke" {
-		return misuse("key: unknown %q; want create, list, rotate or revoke", verb)
+	if verb != "create" && verb != "list" && verb != "rotate" && verb != "revoke" && verb != "shared" {
+		return misuse("key: unknown %q; want create, list, rotate, revoke or shared", verb)
 	}
 	fs := flag.NewFlagSet("key "+verb, flag.ContinueOnError)
 	data := fs.String("data", "", "data `folder` of the server on this machine")
 	name := fs.String("name", "key", "what the key is for")
 	scope := fs.String("scope", reputation.ScopeLookup, "what it may do: "+strings.Join(reputation.Scopes(), ", ")+"; several with commas")
 	expires := fs.String("expires", "", "`when` a new key ends: in a time such as 90d, or on a day (UTC) such as 2027-01-31 (default never)")
+	aws := fs.String("aws-account", "", "AWS `account` of a buyer on AWS Marketplace, whom it bills for a new key (12 digits)")
 	grace := fs.Duration("grace", 24*time.Hour, "how `long` the old key goes on working when it is rotated")
 	operands, err := parse(fs, args[1:], stdio)
 	if err != nil {
@@ -53,11 +54,13 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	}
 	switch verb {
 	case "create":
-		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until}, stdio)
+		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until, AWSAccount: *aws}, stdio)
 	case "rotate":
 		return keyRotate(ctx, *data, operands[0], *grace, stdio)
 	case "list":
 		return keyList(ctx, *data, stdio)
+	case "shared":
+		return keyShared(ctx, *data, stdio)
 	}
 	return keyRevoke(ctx, *data, operands[0])
 }
@@ -66,7 +69,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
 	var text, id string
 	err := either(ctx, data, true, func(c *client) error {
-		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires})
+		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires, "aws_account": k.AWSAccount})
 		if err != nil {
 			return err
 		}
@@ -93,6 +96,20 @@ func showKey(stdio stdio, text, id, more string) error {
 	}
 	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; %s.\n", id, more)
 	return nil
+}
+
+// keyShared prints what senders of the HTTP Data Collector API need.
+func keyShared(ctx context.Context, data string, stdio stdio) error {
+	c, err := connect(data)
+	if err != nil {
+		return err
+	}
+	var a struct{ CustomerID, PrimarySharedKey string }
+	if err := c.do(ctx, "POST", sharedKeysPath, nil, &a); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdio.out, "workspace  %s\nkey        %s\n", a.CustomerID, a.PrimarySharedKey)
+	return err
 }
 
 func keyRotate(ctx context.Context, data, old string, grace time.Duration, stdio stdio) error {

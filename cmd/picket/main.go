@@ -30,8 +30,13 @@ Usage:
   picket verdict set|list|drop      decide for an address or a network, whatever the sources say
   picket usage  [--since DAY] [--by provider|playbook|incident]
                                     what asking providers has cost, and what was saved
+  picket usage  statement --data DIR [--month MONTH] [--key ID] [--format table|json|csv]
+                                    what the owners of API keys owe for a month
   picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
+  picket key    shared              what senders of the HTTP Data Collector API sign with
+  picket dcr    list                [--data DIR]
+                                    the data collection rules, and what becomes of their records
   picket reputation import          [--data DIR] FILE
                                     teach the reputation store what is known of addresses
   picket function create|list|show|delete [--data DIR] [--file FILE] [--parameters PARAMS] [NAME]
@@ -126,6 +131,8 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
+	case "dcr":
+		return dcrCommand(ctx, rest, io)
 	case "reputation":
 		return reputationCommand(ctx, rest, io)
 	case "ca":

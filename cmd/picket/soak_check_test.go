@@ -187,7 +187,7 @@ func (s *soak) verdicts(ip netip.Addr) map[reputation.Verdict]bool {
 func (s *soak) checkKeys() {
 	db := s.books()
 	defer db.Close(context.Background())
-	days, err := db.Usage(context.Background())
+	days, err := db.Usage(context.Background(), "", "", "")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -19,12 +19,16 @@ const usageHelp = `Usage: picket usage [flags]
 Says what asking providers has cost, and what was saved: by answers that were kept,
 and by not asking about addresses that are not public. It reads the ledger of the
 data folder, with or without a running server, whose last second may be missing.
+What the owners of API keys owe says "picket usage statement --help".
 
 Flags:
 `
 
 // usageCommand is "picket usage".
 func usageCommand(ctx context.Context, args []string, stdio stdio) error {
+	if len(args) > 0 && args[0] == "statement" {
+		return statementCommand(ctx, args[1:], stdio)
+	}
 	fs := flag.NewFlagSet("usage", flag.ContinueOnError)
 	var from sourceFlags
 	fs.StringVar(&from.data, "data", "", "`folder` of the ledger; may be a server's (default ~/.local/share/picket)")

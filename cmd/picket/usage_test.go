@@ -1,11 +1,15 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"picket/app"
+	"picket/reputation"
 	"picket/state"
 )
 
@@ -52,5 +56,49 @@ func TestUsage(t *testing.T) {
 	}
 	if _, errs, code := runPicket(t, "", "usage", "--data", filepath.Join(dir, "absent")); code != 1 || !strings.Contains(errs, "no ledger") {
 		t.Errorf("no ledger: exit code %d, %s", code, errs)
+	}
+}
+
+func TestStatement(t *testing.T) {
+	dir := t.TempDir()
+	key, errs, code := runPicket(t, "", "key", "create", "--data", dir, "--name", "siem", "--aws-account", "123456789012")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	id := strings.TrimSpace(key)[:13]
+	db, err := state.Open(t.Context(), state.Options{Path: filepath.Join(dir, app.StateFile)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.AddUsage(t.Context(), time.Now(), []state.UsageDay{{KeyID: id, Day: "2026-10-31", UnitMicroUSD: 20_000, Requests: 3}, {KeyID: id, Day: "2026-11-01", UnitMicroUSD: 20_000, Requests: 5}}, 4, nil)
+	if err := errors.Join(err, db.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--format csv --month 2026-11":             "key_id,name,day,requests,free,priced,unit_price,amount,currency\n" + id + ",siem,2026-11-01,5,4,1,0.02,0.02,USD\n",
+		"--format csv --month 2026-10 --key " + id: "key_id,name,day,requests,free,priced,unit_price,amount,currency\n" + id + ",siem,2026-10-31,3,3,0,0.02,0.00,USD\n",
+		"--format csv --month 2026-09":             "key_id,name,day,requests,free,priced,unit_price,amount,currency\n",
+		"--format json --month 2026-09":            "[]\n",
+	} {
+		if out, errs, code := runPicket(t, "", append([]string{"usage", "statement", "--data", dir}, strings.Fields(args)...)...); code != 0 || out != want || errs != "" {
+			t.Errorf("%s: exit code %d\n%s%s, want\n%s", args, code, out, errs, want)
+		}
+	}
+	out, _, _ := runPicket(t, "", "usage", "statement", "--data", dir, "--month", "2026-11", "--format", "json")
+	var all []reputation.Statement
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || all[0].Amount != 20_000 || !strings.Contains(out, `"amount": 0.02`) {
+		t.Errorf("%v in %s", err, out)
+	}
+	out, _, _ = runPicket(t, "", "usage", "statement", "--data", dir, "--month", "2026-11")
+	if !strings.Contains(out, "all of 2026-11") {
+		t.Errorf("the table: %s", out)
+	}
+	for args, want := range map[string]string{"--month november": "2026-11", "--format xml": "table, json or csv", "more": "no operand"} {
+		if _, errs, code := runPicket(t, "", append([]string{"usage", "statement", "--data", dir}, strings.Fields(args)...)...); code != 2 || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit code %d, %s", args, code, errs)
+		}
+	}
+	if _, errs, code := runPicket(t, "", "key", "create", "--data", dir, "--aws-account", "1234"); code == 0 || !strings.Contains(errs, "12 digits") {
+		t.Errorf("a wrong account: exit code %d, %s", code, errs)
 	}
 }
