@@ -64,7 +64,7 @@ type App struct {
 	sources *Sources
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
-	tails   []part         // followers of the configured files
+	files   *ingest.Follower
 	beat    *ingest.Heartbeat
 	http    *http.Server
 	silent  silent // connections of http
@@ -202,6 +202,9 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireLibrary(ctx); err != nil {
 		return err
 	}
+	if err := a.wireLogs(ctx); err != nil {
+		return err
+	}
 	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
@@ -212,10 +215,6 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range distinctFiles(a.cfg.Logs) {
-		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
-		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
-	}
 	return nil
 }
 
@@ -311,7 +310,7 @@ func (a *App) Run(ctx context.Context) error {
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
-	sources := append(a.tails, part{"heartbeat", a.beat.Run})
+	sources := []part{{"files", a.files.Run}, {"heartbeat", a.beat.Run}}
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}

@@ -35,7 +35,7 @@ type Config struct {
 	// Syslog is the address on which syslog is taken over UDP and TCP; "off" for none.
 	Syslog string `yaml:"syslog"`
 	// Logs are files to follow.
-	Logs []string `yaml:"logs"`
+	Logs []LogConfig `yaml:"logs"`
 
 	// Own are the user's own networks and ForcePublic those that count as
 	// public although the IANA registries reserve them; see reputation.Skipper.
@@ -215,6 +215,11 @@ func (r configReader) parse() (Config, error) {
 	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
 		return Config{}, r.problem("queries", "want numbers that are not negative")
 	}
+	for i, l := range c.Logs {
+		if _, err := l.ingestFormat(); err != nil {
+			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
+		}
+	}
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
 	}
@@ -252,7 +257,15 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, " +
+	"logs (path, format, table, columns, fields, delimiter, time), " +
+	"own, force_public, rule_delay, " +
+	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +
+	"providers, reverse_dns, " +
+	"queries (running, per_caller, queue, per_30s, memory_mb), " +
+	"metrics, " +
+	"external (url, path, refresh), " +
+	"workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -32,9 +32,25 @@ type Stats struct {
 	Truncated uint64 // messages cut at the size limit or by the end of their connection
 	Dropped   uint64 // messages lost: no room for a datagram, refused by the workspace, or not written before the stop
 
+	// Of files only: bytes that are there and not read yet. What is compressed is not counted.
+	Lag uint64
+
 	// Of a Server only.
 	Connections uint64 // TCP connections open now
 	Refused     uint64 // TCP connections closed at once because of the limit
+}
+
+// plus returns the sums of what two inputs did.
+func (s Stats) plus(o Stats) Stats {
+	s.Received += o.Received
+	s.Committed += o.Committed
+	s.Odd += o.Odd
+	s.Truncated += o.Truncated
+	s.Dropped += o.Dropped
+	s.Lag += o.Lag
+	s.Connections += o.Connections
+	s.Refused += o.Refused
+	return s
 }
 
 const (

@@ -160,7 +160,7 @@ func callerOf(ctx context.Context) workspace.Caller {
 func (s *server) authorize(r *http.Request, scope string) (id string, err error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		token = r.Header.Get("x-api-key")
+		token = r.Header.Get(apiKeyHeader)
 	}
 	if token == "" {
 		return "", &apiError{status: http.StatusUnauthorized, code: "AuthenticationFailed", message: "Valid authentication was not provided: send Authorization: Bearer KEY or x-api-key: KEY"}

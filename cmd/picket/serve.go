@@ -18,9 +18,9 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	listenTLS := fs.String("listen-tls", "", "`address` of the same over TLS, or off (default: the port after that of --listen)")
 	syslog := fs.String("syslog", "", "`address` for syslog over UDP and TCP, or off (default 127.0.0.1:5514)")
 	debug := fs.Bool("debug", false, "log more")
-	var logs []string
+	var logs []app.LogConfig
 	fs.Func("log", "follow this log `file`; may be repeated", func(s string) error {
-		logs = append(logs, s)
+		logs = append(logs, app.LogConfig{Path: s})
 		return nil
 	})
 	operands, err := parse(fs, args, stdio)
