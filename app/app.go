@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +65,7 @@ type App struct {
 	syslog  *ingest.Server // nil when off
 	files   *ingest.Follower
 	beat    *ingest.Heartbeat
+	market  []part // tells AWS Marketplace of usage, when that is set up
 	http    *http.Server
 	silent  silent // connections of http
 	listen  net.Listener
@@ -140,15 +140,7 @@ func (a *App) bind() (err error) {
 	if a.secure != nil {
 		a.closed = append(a.closed, func() error { return ignoreClosed(a.secure.Close()) })
 	}
-	if a.cfg.Syslog == "off" {
-		return nil
-	}
-	a.syslog, err = ingest.Listen(a.Workspace.Append, ingest.Options{Addr: a.cfg.Syslog, Host: hostname(), Log: a.component("syslog")})
-	if err != nil {
-		return err
-	}
-	a.closed = append(a.closed, func() error { return ignoreClosed(a.syslog.Close()) })
-	return nil
+	return a.bindSyslog()
 }
 
 func ignoreClosed(err error) error {
@@ -185,6 +177,9 @@ func (a *App) wire(ctx context.Context) error {
 	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
 		PriceUSD: a.cfg.Prowl.PriceUSD, FreePerMonth: a.cfg.Prowl.FreePerMonth, Metrics: a.metrics, Logger: a.component("reputation")})
 
+	if a.market, err = a.marketplace(ctx); err != nil {
+		return err
+	}
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
 		RunPlaybook: func(ctx context.Context, tx *sql.Tx, name, runID string, trigger json.RawMessage) error {
@@ -290,14 +285,6 @@ func oneLine(msg string) string {
 	return first
 }
 
-// SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
-func (a *App) SyslogAddr() netip.AddrPort {
-	if a.syslog == nil {
-		return netip.AddrPort{}
-	}
-	return a.syslog.Addr()
-}
-
 // StartRules lets the rules run, when Options held them.
 func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 
@@ -314,8 +301,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
+	books := append(a.market, part{"metering", a.Reputation.Run})
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		append(books, []part{{"workspace", a.Workspace.Watch}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}}...),
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},
