@@ -75,6 +75,7 @@ type DB struct {
 	// and during which it may ask the data, so they are no turns to run.
 	compiles *turns
 	guard    *guard
+	steps    *steps
 	id       string // of the workspace: TenantId of every row
 
 	mu      sync.RWMutex
@@ -125,6 +126,7 @@ func Open(path string, o Options) (*DB, error) {
 	db.disk = disk{path, o.MinFree}
 	db.metrics = db.newMetrics(o.Metrics)
 	db.turns = newTurns(o.Concurrency.withDefaults())
+	db.steps = &steps{}
 	db.compiles = newTurns(o.Concurrency.compiling())
 	if err := db.open(path, o); err != nil {
 		if db.pool != nil {
