@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,15 +140,7 @@ func (a *App) bind() (err error) {
 	if a.secure != nil {
 		a.closed = append(a.closed, func() error { return ignoreClosed(a.secure.Close()) })
 	}
-	if a.cfg.Syslog == "off" {
-		return nil
-	}
-	a.syslog, err = ingest.Listen(a.Workspace.Append, ingest.Options{Addr: a.cfg.Syslog, Host: hostname(), Log: a.component("syslog")})
-	if err != nil {
-		return err
-	}
-	a.closed = append(a.closed, func() error { return ignoreClosed(a.syslog.Close()) })
-	return nil
+	return a.bindSyslog()
 }
 
 func ignoreClosed(err error) error {
@@ -289,14 +280,6 @@ func oneLine(msg string) string {
 		first += " (" + strings.TrimSpace(hint) + ")"
 	}
 	return first
-}
-
-// SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
-func (a *App) SyslogAddr() netip.AddrPort {
-	if a.syslog == nil {
-		return netip.AddrPort{}
-	}
-	return a.syslog.Addr()
 }
 
 // StartRules lets the rules run, when Options held them.

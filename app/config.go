@@ -35,6 +35,16 @@ type Config struct {
 	TLS       TLSConfig `yaml:"tls"`
 	// Syslog is the address on which syslog is taken over UDP and TCP; "off" for none.
 	Syslog string `yaml:"syslog"`
+	// SyslogTLS is the address on which it is taken over TLS, with the server's
+	// certificate (see TLS); "" or "off" for none. With SyslogClientCA, a PEM file
+	// of authorities, senders must show a certificate that one of them has issued.
+	SyslogTLS      string `yaml:"syslog_tls"`
+	SyslogClientCA string `yaml:"syslog_client_ca"`
+	// SyslogSocket is the path of a datagram socket on which it is taken from
+	// programs of this host; "" for none.
+	SyslogSocket string `yaml:"syslog_socket"`
+	// SyslogMaxBytes is where longer messages are cut; 0 is 65,536.
+	SyslogMaxBytes int `yaml:"syslog_max_bytes"`
 	// Logs are files to follow.
 	Logs []LogConfig `yaml:"logs"`
 	// Journald is what is read of the systemd journal.
@@ -136,7 +146,7 @@ func LoadConfig(path string) (Config, error) {
 	if err := r.providerKeys(&c); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	c.TLS.Cert, c.TLS.Key = r.beside(c.TLS.Cert), r.beside(c.TLS.Key)
+	c.TLS.Cert, c.TLS.Key, c.SyslogClientCA = r.beside(c.TLS.Cert), r.beside(c.TLS.Key), r.beside(c.SyslogClientCA)
 	if c.Prowl.APIKeyFile != "" {
 		if c.Prowl.APIKey, err = r.keyFile("prowl.api_key_file", c.Prowl.APIKeyFile); err != nil {
 			return Config{}, fmt.Errorf("configuration: %w", err)
@@ -245,8 +255,8 @@ func (r configReader) parse() (Config, error) {
 	if err := r.checkTLS(c); err != nil {
 		return Config{}, err
 	}
-	if _, _, err := net.SplitHostPort(c.Syslog); err != nil && c.Syslog != "off" {
-		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
+	if field, err := c.checkSyslog(); err != nil {
+		return Config{}, r.problem(field, "%v", err)
 	}
 	return c, r.checkProwl(c.Prowl)
 }
@@ -263,7 +273,7 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, " +
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, " +
 	"logs (path, format, table, columns, fields, delimiter, time), " +
 	"journald (units, matches, directory, since), " +
 	"own, force_public, rule_delay, " +

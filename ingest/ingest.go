@@ -2,8 +2,8 @@
 // network or follows a file, frames and parses them, and appends the rows in
 // batches. It also writes this host's heartbeat.
 //
-//	Server     syslog on UDP and TCP (RFC 3164, 5424, 5426, 6587) → Syslog
-//	           and in it events in the Common Event Format        → CommonSecurityLog
+//	Server     syslog (RFC 3164, 5424) on UDP, TCP, TLS and a unix socket → Syslog,
+//	           and events in the Common Event Format within it → CommonSecurityLog
 //	Tail       a log file, followed over rotation and restarts     → Syslog
 //	Heartbeat  one row a minute for this host                      → Heartbeat
 //
@@ -36,8 +36,10 @@ type Stats struct {
 	Lag uint64
 
 	// Of a Server only.
-	Connections uint64 // TCP connections open now
-	Refused     uint64 // TCP connections closed at once because of the limit
+	Connections uint64 // open now, TCP and TLS
+	Refused     uint64 // connections closed at once because of the limit
+	Displaced   uint64 // connections whose place was given to another source
+	Insecure    uint64 // connections without the TLS that they should have had, or with it where it is not taken
 }
 
 // plus returns the sums of what two inputs did.
