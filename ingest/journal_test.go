@@ -192,7 +192,7 @@ func TestJournalReal(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{
 		"TimeGenerated": testNow, "EventTime": time.UnixMicro(1795610664000003).UTC(), "Computer": "web1", "HostName": "web1", "HostIP": "",
 		"Facility": "authpriv", "SeverityLevel": "info", "SyslogMessage": "line 3", "ProcessName": "sshd", "ProcessID": int32(103),
-		"CollectorHostName": "here", "SourceSystem": "Linux", "Type": "Syslog",
+		"CollectorHostName": "here", "SourceSystem": "Linux",
 	}, row); diff != "" {
 		t.Error(diff)
 	}
