@@ -109,9 +109,9 @@ type (
 		Example string
 	}
 	docsSchema struct {
-		Name, Description, Example string
-		Of                         docsType
-		Fields                     []docsField
+		Name, Description string
+		Of                docsType
+		Fields            []docsField
 	}
 	docsField struct {
 		Name, Where, Description string
@@ -145,11 +145,7 @@ func docsOf(root node) docs {
 		}
 	}
 	for _, e := range root.at("components", "schemas").entries() {
-		s := docsSchema{Name: e.key, Description: e.at("description").text(), Of: typeOf(e.node), Fields: fieldsOf(e.node)}
-		if examples := e.at("examples").items(); len(examples) > 0 {
-			s.Example = pretty(examples[0].v)
-		}
-		d.Schemas = append(d.Schemas, s)
+		d.Schemas = append(d.Schemas, docsSchema{e.key, e.at("description").text(), typeOf(e.node), fieldsOf(e.node)})
 	}
 	return d
 }
@@ -182,7 +178,7 @@ func operationOf(root node, path string, e entry) docsOperation {
 	if !o.Open {
 		header = ` -H "x-api-key: $KEY"`
 	}
-	o.Body = mediaOf(e.at("requestBody", "content"))
+	o.Body = mediaOf(root, e.at("requestBody", "content"))
 	o.Curl = "curl"
 	if o.Method != "GET" {
 		o.Curl += " -X " + o.Method
@@ -194,7 +190,7 @@ func operationOf(root node, path string, e entry) docsOperation {
 	o.Curl += ` "$PICKET` + url + `"`
 	for _, r := range e.at("responses").entries() {
 		answer := follow(root, r.node)
-		response := docsResponse{Status: r.key, Class: r.key[:1], Description: answer.at("description").text(), Media: mediaOf(answer.at("content"))}
+		response := docsResponse{Status: r.key, Class: r.key[:1], Description: answer.at("description").text(), Media: mediaOf(root, answer.at("content"))}
 		for _, h := range answer.at("headers").entries() {
 			response.Headers = append(response.Headers, docsField{Name: h.key, Description: h.at("description").text(), Of: typeOf(h.at("schema"))})
 		}
@@ -203,10 +199,14 @@ func operationOf(root node, path string, e entry) docsOperation {
 	return o
 }
 
-func mediaOf(content node) (out []docsMedia) {
+func mediaOf(root, content node) (out []docsMedia) {
 	for _, m := range content.entries() {
 		media := docsMedia{Type: m.key, Of: typeOf(m.at("schema"))}
-		switch example := m.at("example").v.(type) {
+		example := m.at("example").v
+		if of := follow(root, m.at("schema")).at("examples").items(); example == nil && len(of) > 0 {
+			example = of[0].v
+		}
+		switch example := example.(type) {
 		case nil:
 		case string:
 			media.Example = strings.TrimSpace(example)
