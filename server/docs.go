@@ -224,6 +224,9 @@ func typeOf(s node) docsType {
 		return docsType{Link: name}
 	}
 	kind := s.at("type").text()
+	if several := s.at("type").items(); len(several) > 0 { // [array, "null"]
+		kind = several[0].text()
+	}
 	switch properties := s.at("properties").entries(); {
 	case kind == "array":
 		of := typeOf(s.at("items"))

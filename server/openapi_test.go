@@ -59,6 +59,7 @@ func newWhole(t *testing.T) *whole {
 	o := Options{
 		Workspace: ws, Intake: intake, Incidents: desk, Library: lib, Reputation: w.service, Engine: w.engine, Admin: "boss", Version: "1.2.3", Logger: log,
 		Prowl: Prowl(ProwlOptions{Reputation: w.service, Engine: w.engine}), Metrics: promhttp.HandlerFor(prometheus.DefaultGatherer, promhttp.HandlerOpts{}),
+		Hosts: w.db,
 		Verify: func(ctx context.Context, key picket.Secret, scope string) (string, error) {
 			k, err := w.service.VerifyKey(ctx, key, scope)
 			return k.ID, err
@@ -207,6 +208,13 @@ func TestOpenAPIAnswers(t *testing.T) {
 	limited, _ := w.newKey(reputation.NewKey{Name: "limited", Scopes: []string{reputation.ScopeLookup}, PerSecond: 1e-3})
 	month := time.Now().UTC().Format("2006-01")
 	const boss = picket.Secret("boss")
+	enrol, _ := w.newKey(reputation.NewKey{Name: "enrol", Scopes: []string{reputation.ScopeEnrol}})
+	enrolled, text := w.ask("POST", "/v1/hosts", enrol, `{"computer":"web1","version":"1.0"}`)
+	w.check("POST", "/v1/hosts", enrolled, text)
+	var host struct{ ID, Key string }
+	if err := json.Unmarshal([]byte(text), &host); err != nil {
+		t.Fatal(err, text)
+	}
 	first, _ := w.ask("GET", "/v1/ip/45.9.20.1", boss, "")
 	for _, test := range []struct {
 		method, template, path string
@@ -258,6 +266,14 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{"GET", "/v1/workspaces/{workspace}/metadata", "/v1/workspaces/default/metadata", boss, "", 200, nil},
 		{"POST", "/v1/workspaces/{workspace}/metadata", "/v1/workspaces/default/metadata", boss, "", 200, nil},
 		{"GET", "/v1/workspaces/{workspace}/metadata", "/v1/workspaces/elsewhere/metadata", boss, "", 404, nil},
+		{"GET", "/v1/hosts", "/v1/hosts", boss, "", 200, nil},
+		{"GET", "/v1/host/sources", "/v1/host/sources", picket.Secret(host.Key), "", 200, nil},
+		{"GET", "/v1/host/sources", "/v1/host/sources", w.key, "", 403, nil},
+		{"POST", "/v1/host/streams/{stream}", "/v1/host/streams/Microsoft-Syslog", picket.Secret(host.Key), `[{"SyslogMessage":"hello"}]`, 204, nil},
+		{"POST", "/v1/host/streams/{stream}", "/v1/host/streams/Microsoft-Syslog", picket.Secret(host.Key), `[`, 400, nil},
+		{"DELETE", "/v1/hosts/{id}", "/v1/hosts/" + host.ID, boss, "", 204, nil},
+		{"DELETE", "/v1/hosts/{id}", "/v1/hosts/pk_none", boss, "", 404, nil},
+		{"GET", "/v1/hosts", "/v1/hosts", boss, "", 200, nil},
 		{"GET", "/healthz", "/healthz", "", "", 200, nil},
 		{"GET", "/metrics", "/metrics", boss, "", 200, nil},
 		{"GET", "/metrics", "/metrics", w.key, "", 403, nil},
