@@ -156,6 +156,9 @@ func TestDaemons(t *testing.T) {
 		}
 		for i, block := range blocks {
 			t.Run(fmt.Sprint(d.name, " ", i+1), func(t *testing.T) {
+				if driver, _ := filepath.Glob("/usr/lib/*/rsyslog/lmnsd_ossl.so"); strings.Contains(block, `"ossl"`) && len(driver) == 0 {
+					t.Skip("rsyslog's driver for TLS is not here; make setup installs it")
+				}
 				conf := ca.server()
 				if strings.Contains(block, "sender-key.pem") {
 					conf.ClientCAs, conf.ClientAuth = ca.pool(), tls.RequireAndVerifyClientCert
