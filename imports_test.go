@@ -18,8 +18,8 @@ var layers = [][]string{
 	{"picket", "picket/address", "picket/kql/syntax"},
 	{"picket/kql"},
 	{"picket/workspace", "picket/state"},
-	{"picket/ingest", "picket/analytics", "picket/incident", "picket/playbook", "picket/reputation", "picket/deception", "picket/response", "picket/library"},
-	{"picket/server"},
+	{"picket/ingest", "picket/collection", "picket/analytics", "picket/incident", "picket/playbook", "picket/reputation", "picket/deception", "picket/response", "picket/library"},
+	{"picket/server", "picket/agent"},
 	{"picket/app"},
 	{"picket/cmd/picket"},
 }

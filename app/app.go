@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"picket"
 	"picket/analytics"
+	"picket/collection"
 	"picket/incident"
 	"picket/ingest"
 	"picket/library"
@@ -54,6 +54,7 @@ type App struct {
 	Rules      *analytics.Scheduler
 	Library    *library.Library
 	Playbooks  *playbook.Runner
+	Intake     *collection.Intake
 
 	cfg     Config
 	opts    Options
@@ -62,8 +63,9 @@ type App struct {
 	sources *Sources
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
-	tails   []part         // followers of the configured files
+	files   *ingest.Follower
 	beat    *ingest.Heartbeat
+	market  []part // tells AWS Marketplace of usage, when that is set up
 	http    *http.Server
 	silent  silent // connections of http
 	listen  net.Listener
@@ -138,15 +140,7 @@ func (a *App) bind() (err error) {
 	if a.secure != nil {
 		a.closed = append(a.closed, func() error { return ignoreClosed(a.secure.Close()) })
 	}
-	if a.cfg.Syslog == "off" {
-		return nil
-	}
-	a.syslog, err = ingest.Listen(a.Workspace.Append, ingest.Options{Addr: a.cfg.Syslog, Host: hostname(), Log: a.component("syslog")})
-	if err != nil {
-		return err
-	}
-	a.closed = append(a.closed, func() error { return ignoreClosed(a.syslog.Close()) })
-	return nil
+	return a.bindSyslog()
 }
 
 func ignoreClosed(err error) error {
@@ -183,6 +177,9 @@ func (a *App) wire(ctx context.Context) error {
 	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
 		PriceUSD: a.cfg.Prowl.PriceUSD, FreePerMonth: a.cfg.Prowl.FreePerMonth, Metrics: a.metrics, Logger: a.component("reputation")})
 
+	if a.market, err = a.marketplace(ctx); err != nil {
+		return err
+	}
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
 		RunPlaybook: func(ctx context.Context, tx *sql.Tx, name, runID string, trigger json.RawMessage) error {
@@ -200,19 +197,33 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireLibrary(ctx); err != nil {
 		return err
 	}
+	if err := a.wireLogs(ctx); err != nil {
+		return err
+	}
 	if err := a.loadContent(ctx); err != nil {
+		return err
+	}
+	if err := a.wireIntake(ctx); err != nil {
 		return err
 	}
 	if err := a.wireServer(); err != nil {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range distinctFiles(a.cfg.Logs) {
-		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
-		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
-	}
 	return nil
 }
+
+// wireIntake loads the data collection rules. Records of the workspace's own
+// tables add no columns to them.
+func (a *App) wireIntake(ctx context.Context) error {
+	rules, tables, err := collection.Load(os.DirFS(a.cfg.Data), rulesOfCollection, a.Workspace)
+	a.report("data collection rule", err)
+	a.Intake, err = collection.New(ctx, a.Workspace, rules, tables, collection.Options{Fixed: workspace.Builtin})
+	return err
+}
+
+// rulesOfCollection is the folder of the data collection rules.
+const rulesOfCollection = "dcr"
 
 // loadContent reads the data folder's rules, automation rules and playbooks.
 func (a *App) loadContent(ctx context.Context) error {
@@ -274,14 +285,6 @@ func oneLine(msg string) string {
 	return first
 }
 
-// SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
-func (a *App) SyslogAddr() netip.AddrPort {
-	if a.syslog == nil {
-		return netip.AddrPort{}
-	}
-	return a.syslog.Addr()
-}
-
 // StartRules lets the rules run, when Options held them.
 func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 
@@ -294,12 +297,13 @@ func (a *App) Run(ctx context.Context) error {
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
-	sources := append(a.tails, part{"heartbeat", a.beat.Run})
+	sources := []part{{"files", a.files.Run}, {"heartbeat", a.beat.Run}}
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
+	books := append(a.market, part{"metering", a.Reputation.Run})
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		append(books, []part{{"workspace", a.Workspace.Watch}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}}...),
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/azquery"
+	ingestion "github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
 )
 
@@ -29,8 +32,9 @@ func (l lab) options(t *testing.T) azcore.ClientOptions {
 	return azcore.ClientOptions{
 		Transport: trusting(t, l.dir),
 		Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: l.app.TLSURL(), Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
-			azquery.ServiceNameLogs: {Endpoint: l.app.TLSURL() + "/v1", Audience: audience},
-			azlogs.ServiceName:      {Endpoint: l.app.TLSURL(), Audience: audience},
+			azquery.ServiceNameLogs:        {Endpoint: l.app.TLSURL() + "/v1", Audience: audience},
+			azlogs.ServiceName:             {Endpoint: l.app.TLSURL(), Audience: audience},
+			ingestion.ServiceNameIngestion: {Audience: "https://monitor.azure.com/"},
 		}},
 	}
 }
@@ -51,6 +55,7 @@ func TestGoLogsClients(t *testing.T) {
 		t.Run("azquery/"+name, func(t *testing.T) { l.azquery(t, cred) })
 	}
 	t.Run("azlogs", func(t *testing.T) { l.azlogs(t, identity) })
+	t.Run("ingestion", func(t *testing.T) { l.ingestion(t, secret) })
 	t.Run("wrong secret", func(t *testing.T) {
 		cred, err := azidentity.NewClientSecretCredential("picket", "any", "wrong", &azidentity.ClientSecretCredentialOptions{ClientOptions: l.options(t), DisableInstanceDiscovery: true})
 		if err != nil {
@@ -65,6 +70,39 @@ func TestGoLogsClients(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+func (l lab) ingestion(t *testing.T, cred azcore.TokenCredential) {
+	client, err := ingestion.NewClient(l.app.TLSURL(), cred, &ingestion.ClientOptions{ClientOptions: l.options(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := []byte(`[{"at":"2026-01-02T03:04:05Z","who":"go","n":1},{"who":"go","n":2}]`)
+	if _, err := client.Upload(t.Context(), clientRule, "Custom-Client", body, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.uploaded(t, "go")
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write(bytes.ReplaceAll(body, []byte("go"), []byte("go gzip"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Upload(t.Context(), clientRule, "Custom-Client", zipped.Bytes(), &ingestion.UploadOptions{ContentEncoding: to.Ptr("gzip")}); err != nil {
+		t.Fatal(err)
+	}
+	l.uploaded(t, "go gzip")
+	var failed *azcore.ResponseError
+	_, err = client.Upload(t.Context(), clientRule, "Custom-Nope", body, nil)
+	if !errors.As(err, &failed) || failed.StatusCode != 400 || failed.ErrorCode != "InvalidStream" {
+		t.Errorf("a stream that is not declared: %v", err)
+	}
+	_, err = client.Upload(t.Context(), clientRule, "Custom-Client", []byte("["+strings.Repeat(" ", 1<<20)+"]"), nil)
+	if !errors.As(err, &failed) || failed.StatusCode != 413 || failed.ErrorCode != "ContentLengthLimitExceeded" {
+		t.Errorf("a body of more than 1 MB: %v", err)
+	}
 }
 
 func (l lab) azquery(t *testing.T, cred azcore.TokenCredential) {

@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"picket"
+	"picket/kql"
 	"picket/reputation"
 )
 
@@ -22,7 +24,7 @@ import (
 // lab is a server for the clients of one language.
 type lab struct {
 	app *App
-	key string // of the scope query
+	key string // of the scopes query and ingest
 	dir string
 }
 
@@ -32,14 +34,37 @@ const allTypes = `print b = true, i = int(-5), l = 9007199254740991, r = 1.5, d 
 // manyRows is cut off by its own limit, after more rows than fit into one piece of an answer.
 const manyRows = "set truncationmaxrecords = 20000; range x from 1 to 50000 step 1 | extend text = strcat('row ', x)"
 
+// clientRule is the id of the data collection rule in testdata/dcr.
+const clientRule = "dcr-0123456789abcdef0123456789abcdef"
+
+// uploaded checks that the client called by has sent two records, and one of them twice.
+func (l lab) uploaded(t *testing.T, by string) {
+	t.Helper()
+	r, err := l.app.Workspace.Query(t.Context(), "Client_CL | where By == '"+by+"' | summarize Records = count(), Sum = sum(Twice), Oldest = min(TimeGenerated)", kql.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, err := range r.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []any{int64(2), int64(6), kql.TicksOf(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}; !reflect.DeepEqual(row, want) {
+			t.Errorf("%s uploaded %v, want %v", by, row, want)
+		}
+	}
+}
+
 // endless does not end by itself in the time of a test.
 const endless = "range x from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range y from 1 to 1000000 step 1 | extend k = 1) on k | where x * y == 7"
 
 func newLab(t *testing.T) lab {
 	t.Helper()
 	cfg := testConfig(t)
+	if err := os.CopyFS(filepath.Join(cfg.Data, rulesOfCollection), os.DirFS("testdata/dcr")); err != nil {
+		t.Fatal(err)
+	}
 	a, _ := start(t, cfg)
-	_, key, err := a.Reputation.CreateKey(t.Context(), reputation.NewKey{Name: "clients", Scopes: []string{reputation.ScopeQuery}})
+	_, key, err := a.Reputation.CreateKey(t.Context(), reputation.NewKey{Name: "clients", Scopes: []string{reputation.ScopeQuery, reputation.ScopeIngest}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +82,7 @@ func newLab(t *testing.T) lab {
 func (l lab) env() []string {
 	ca := filepath.Join(l.dir, CAFile)
 	return append(os.Environ(),
-		"PICKET_URL="+l.app.TLSURL(), "PICKET_HTTP_URL="+l.app.URL(), "PICKET_KEY="+l.key, "PICKET_WORKSPACE="+l.app.Workspace.ID(),
+		"PICKET_URL="+l.app.TLSURL(), "PICKET_HTTP_URL="+l.app.URL(), "PICKET_KEY="+l.key, "PICKET_WORKSPACE="+l.app.Workspace.ID(), "PICKET_RULE="+clientRule,
 		"PICKET_ALL_TYPES="+allTypes, "PICKET_MANY_ROWS="+manyRows, "PICKET_ENDLESS="+endless,
 		"SSL_CERT_FILE="+ca, "NODE_EXTRA_CA_CERTS="+ca, "REQUESTS_CA_BUNDLE="+ca,
 		"IDENTITY_ENDPOINT="+l.app.URL()+"/msi", "IDENTITY_HEADER="+l.key, "NO_PROXY=*", "no_proxy=*")

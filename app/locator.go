@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,9 @@ const (
 	tokenFile = "admin-token" // mode 0600, made once
 	// tokenKeyFile holds what signs bearer tokens; mode 0600, made once.
 	tokenKeyFile = "token-key"
-	urlFile      = "url" // where the running server listens: the URL, and the one with TLS in the next line
+	// sharedKeyFile holds what signs posts of the HTTP Data Collector API; mode 0600, made once.
+	sharedKeyFile = "shared-key"
+	urlFile       = "url" // where the running server listens: the URL, and the one with TLS in the next line
 )
 
 // ReadLocator reads where the server of a data folder is and its admin token.
@@ -54,10 +57,25 @@ func (a *App) writeLocator() error {
 // secretOf returns the secret that a file of the data folder holds, making it
 // the first time: prefix and random characters.
 func secretOf(data, name, prefix string) (picket.Secret, error) {
+	return secretFile(data, name, func() string { return prefix + rand.Text() + rand.Text() })
+}
+
+// sharedKey is the key of the HTTP Data Collector API: 64 bytes in base64, as
+// workspaces of Azure have it.
+func sharedKey(data string) (picket.Secret, error) {
+	return secretFile(data, sharedKeyFile, func() string {
+		key := make([]byte, 64)
+		_, _ = rand.Read(key) // never fails
+		return base64.StdEncoding.EncodeToString(key)
+	})
+}
+
+// secretFile returns the secret that a file holds, made the first time.
+func secretFile(data, name string, secret func() string) (picket.Secret, error) {
 	path := filepath.Join(data, name)
 	text, err := readSecret(path)
 	if errors.Is(err, os.ErrNotExist) {
-		text = prefix + rand.Text() + rand.Text()
+		text = secret()
 		err = writeFile(path, []byte(text+"\n"), 0o600)
 	}
 	return picket.Secret(text), err

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -89,9 +88,8 @@ type datasetFile struct {
 // [picket.Problems] that names file and line.
 func ParseDataset(file string, text []byte) (*Dataset, error) {
 	var f datasetFile
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, picket.Problems{yamlProblem(file, err)}
+	if err := picket.ReadYAML(file, text, &f); err != nil {
+		return nil, err
 	}
 	d, says := f.Dataset, f.Says
 	d.Says = Finding{State: Clean, Verdict: says.Verdict, Confidence: says.Confidence, Reason: says.Reason, Labels: says.Labels, Techniques: says.Techniques,
@@ -212,17 +210,4 @@ func (c *fileCheck) oneOf(field, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		c.bad(field, "want one of %s, not %q", strings.Join(allowed, ", "), value)
 	}
-}
-
-// yamlProblem tells an error of the YAML decoder with its place.
-func yamlProblem(file string, err error) picket.Problem {
-	p := picket.Problem{File: file, Msg: err.Error()}
-	var wrong yaml.Error
-	if errors.As(err, &wrong) {
-		p.Msg = wrong.GetMessage()
-		if t := wrong.GetToken(); t != nil && t.Position != nil {
-			p.Line, p.Column = t.Position.Line, max(t.Position.Column, 1)
-		}
-	}
-	return p
 }

@@ -364,8 +364,7 @@ func (d *desk) costOf(s State) int64 {
 // countCached and countSkipped count what not asking has saved.
 func (d *desk) countCached(c Caller) {
 	d.books.add(d.line(c), ledgerCount{cached: 1, saved: d.price})
-	d.metrics.cached.Inc()
-	d.metrics.savedByCacheUSD.Add(float64(d.price) / 1e6)
+	d.metrics.countCached(d.price)
 }
 
 func (d *desk) countSkipped(c Caller) {

@@ -65,6 +65,9 @@ type Engine struct {
 
 	recent     *otter.Cache[netip.Addr, recent]
 	generation atomic.Uint64 // of what is known locally
+
+	recentMu     sync.Mutex
+	recentCounts map[recentLine]int64 // of lookups that recent answered
 }
 
 const (
@@ -73,14 +76,6 @@ const (
 	// anything of.
 	recentFor = 10 * time.Minute
 )
-
-// A recent profile answers the same question asked again, while every source
-// would say the same.
-type recent struct {
-	Profile
-	until      time.Time
-	generation uint64
-}
 
 // NewEngine returns an engine that keeps its books in the state database.
 func NewEngine(db *state.DB, o EngineOptions) *Engine {
@@ -96,7 +91,7 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger, metrics: newEngineMetrics(o.Metrics)}
+	e := &Engine{recentCounts: map[recentLine]int64{}, recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger, metrics: newEngineMetrics(o.Metrics)}
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
 			d := newDesk(p, key, db, e.books, o, e.metrics.of(p.Name))
@@ -114,27 +109,11 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 // not say stands in its row. An address that must not be asked about is
 // skipped, with the reason, and shown to nobody.
 func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
-	p := e.lookup(ctx, ip, c)
-	e.metrics.lookups.WithLabelValues(p.Status).Inc()
-	return p
+	return e.Answer(ctx, ip, c).Profile
 }
 
-func (e *Engine) lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
-	ip = ip.WithZone("").Unmap()
-	now := e.now()
-	if why := e.skip.Reason(ip); why != "" {
-		e.countSkipped(c)
-		return Profile{IP: ip, Status: StatusSkipped, Reason: why, Verdict: Unknown, Indicator: Undetermined, Labels: []string{}, At: now}
-	}
-	generation := e.generation.Load()
-	if r, ok := e.recent.GetIfPresent(ip); ok && !c.Refresh && r.generation == generation && now.Before(r.until) {
-		for _, d := range e.desks {
-			if d.Asks(ip) {
-				d.countCached(c)
-			}
-		}
-		return r.Profile
-	}
+// ask asks every source, and makes a profile of what they say.
+func (e *Engine) ask(ctx context.Context, ip netip.Addr, c Caller, now time.Time) Profile {
 	findings := e.Local(ip)
 	asked := make([]Finding, len(e.remote))
 	var wg sync.WaitGroup
@@ -153,10 +132,6 @@ func (e *Engine) lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 	if len(e.desks) > 0 {
 		e.remember(ctx, p)
 	}
-	if r, ok := recentOf(p, now); ok {
-		r.generation = generation
-		e.recent.Set(ip, r)
-	}
 	return p
 }
 
@@ -166,7 +141,7 @@ func (e *Engine) Skips(ip netip.Addr) bool { return e.skip.Reason(ip.WithZone(""
 // recentOf makes a profile one that may answer again, if every source has
 // answered, and answers that are good for a while.
 func recentOf(p Profile, now time.Time) (recent, bool) {
-	r := recent{Profile: p, until: now.Add(recentFor)}
+	r := recent{Answer: &Answer{Profile: p}, until: now.Add(recentFor)}
 	if p.Status != StatusEnriched {
 		return r, false
 	}
@@ -205,6 +180,21 @@ func (e *Engine) remember(ctx context.Context, p Profile) {
 	_, err := e.db.AddVerdict(ctx, state.VerdictChange{IP: p.IP, At: p.At, Verdict: string(p.Verdict), Confidence: p.Confidence, Reason: p.Reason})
 	if err != nil && ctx.Err() == nil {
 		e.log.ErrorContext(ctx, "the history is not written", "ip", p.IP, "err", err)
+	}
+}
+
+// Saved counts a lookup that a cache before the engine has answered, or that was
+// not made since the address is skipped, as the engine would have counted it.
+func (e *Engine) Saved(ip netip.Addr, c Caller, how Answered) {
+	switch how {
+	case AnsweredSkipped:
+		e.countSkipped(c)
+	case AnsweredCached:
+		for _, d := range e.desks {
+			if d.Asks(ip) {
+				d.countCached(c)
+			}
+		}
 	}
 }
 
@@ -247,7 +237,10 @@ func (e *Engine) forget(ctx context.Context) error {
 }
 
 // Flush writes the books.
-func (e *Engine) Flush(ctx context.Context) error { return e.books.flush(ctx) }
+func (e *Engine) Flush(ctx context.Context) error {
+	e.settleRecent()
+	return e.books.flush(ctx)
+}
 
 // History returns how the verdict of an address has changed, the newest first.
 func (e *Engine) History(ctx context.Context, ip netip.Addr) ([]state.VerdictChange, error) {

@@ -68,6 +68,14 @@ func (m deskMetrics) answered(s State, took time.Duration, microUSD int64) {
 	m.cost.Add(float64(microUSD) / 1e6)
 }
 
+// countCached counts a request that was answered from what is kept.
+func (m deskMetrics) countCached(microUSD int64) {
+	m.cached.Inc()
+	if microUSD > 0 {
+		m.savedByCacheUSD.Add(float64(microUSD) / 1e6)
+	}
+}
+
 // maxKeySeries bounds how many keys have series of their own; what later ones
 // look up is counted together, under the key "other".
 const maxKeySeries = 1000

@@ -1,11 +1,8 @@
 package reputation
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"net/url"
@@ -13,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/itchyny/gojq"
 
 	"picket"
@@ -133,9 +129,8 @@ type ProviderTest struct {
 // [picket.Problems] that names file and line.
 func ParseProvider(file string, text []byte) (*Provider, error) {
 	var p Provider
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, picket.Problems{yamlProblem(file, err)}
+	if err := picket.ReadYAML(file, text, &p); err != nil {
+		return nil, err
 	}
 	c := fileCheck{file: file, text: text}
 	p.check(&c)

@@ -11,11 +11,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"picket"
+	"picket/collection"
 	"picket/workspace"
 )
 
@@ -39,8 +41,16 @@ func newAzure(t *testing.T, limits workspace.Limits) *azure {
 	}
 	t.Cleanup(func() { ws.Close() })
 	a := &azure{t: t, ws: ws}
+	rules, tables, err := collection.Load(os.DirFS("testdata"), "dcr", ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	intake, err := collection.New(t.Context(), ws, rules, tables, collection.Options{Fixed: workspace.Builtin, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv := httptest.NewServer(New(Options{
-		Workspace: ws, Prowl: http.NotFoundHandler(), Admin: "boss", Now: now, Logger: slog.New(slog.NewTextHandler(&a.log, nil)),
+		Workspace: ws, Intake: intake, SharedKey: "c2hhcmVkIGtleQ==", Prowl: http.NotFoundHandler(), Admin: "boss", Now: now, Logger: slog.New(slog.NewTextHandler(&a.log, nil)),
 		Verify: func(_ context.Context, key picket.Secret, scope string) (string, error) {
 			if key.Reveal() != scope {
 				return "", picket.Errorf(picket.Denied, "no")
@@ -167,7 +177,7 @@ func zipped(t *testing.T, text string) string {
 
 func TestIngestionAPI(t *testing.T) {
 	a := newAzure(t, workspace.Limits{})
-	rule := "/dataCollectionRules/" + RuleID(a.ws.ID()) + "/streams/"
+	rule := "/dataCollectionRules/" + collection.BuiltinID(a.ws.ID()) + "/streams/"
 	f := func(status int, want, path, body string, headers ...string) {
 		t.Helper()
 		got, _, text := a.send("POST", path+"?api%2Dversion=2023-01-01", body, append([]string{"Authorization", "Bearer ingest"}, headers...)...)
@@ -196,7 +206,8 @@ func TestIngestionAPI(t *testing.T) {
 	f(413, "ContentLengthLimitExceeded", prowl, "["+strings.Repeat("{},", maxRecords)+"{}]")
 	f(400, "not gzip", prowl, row, "Content-Encoding", "gzip")
 	f(400, "not supported", prowl, row, "Content-Encoding", "br")
-	f(400, "InvalidStream", rule+"Custom-Nope_CL", row)
+	f(400, "InvalidStream", rule+"Custom-No-pe_CL", row)
+	f(400, "InvalidStream", rule+"Microsoft-SecurityAlert", row)
 	f(400, "InvalidStream", rule+"Custom-Syslog", row)
 	f(400, "InvalidStream", rule+"ProwlEnrich_CL", row)
 	f(404, "not found", "/dataCollectionRules/dcr-0/streams/Custom-ProwlEnrich_CL", row)

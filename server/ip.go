@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"net/netip"
@@ -25,6 +23,24 @@ const (
 	// maxProfileAge bounds how long a caller may keep a profile: what is known
 	// locally changes without notice.
 	maxProfileAge = time.Hour
+	// maxWorkflowName is how long the name of a Logic Apps workflow may be.
+	maxWorkflowName = 80
+)
+
+// Headers in the form in which a request has them: looked for in another, each is
+// brought into this one first.
+const (
+	apiKeyHeader    = "X-Api-Key"
+	requestIDHeader = "X-Ms-Client-Request-Id"
+	workflowHeader  = "X-Ms-Workflow-Name"
+	runHeader       = "X-Ms-Workflow-Run-Id"
+	activityHeader  = "X-Ms-Activity-Id"
+)
+
+// The forms that are kept with an answer.
+const (
+	formProfile = iota // of GET /v1/ip
+	formProwl
 )
 
 // An asker is who pays for lookups: a key, or the local administrator, who does not.
@@ -39,9 +55,10 @@ type asker struct {
 
 func (s *server) asker(r *http.Request) (*asker, error) {
 	a := &asker{
-		service: s.Reputation, engine: s.Engine, requestID: r.Header.Get("x-ms-client-request-id"),
-		caller: reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: ipPatience},
+		service: s.Reputation, engine: s.Engine, requestID: r.Header.Get(requestIDHeader),
+		caller: reputation.Caller{Patience: ipPatience},
 	}
+	a.caller.Playbook, a.caller.Incident = causeOf(r, s.Cause)
 	id, _ := r.Context().Value(callerKey{}).(string)
 	if a.admin = id == ""; !a.admin {
 		var err error
@@ -51,6 +68,20 @@ func (s *server) asker(r *http.Request) (*asker, error) {
 	}
 	a.caller.Analyst = a.admin || slices.Contains(a.key.Scopes, reputation.ScopeAdmin)
 	return a, nil
+}
+
+// causeOf says for which playbook and incident a request asks, from the headers that
+// Logic Apps sends. Of a playbook that runs on Azure only the name is known.
+func causeOf(r *http.Request, known func(context.Context, string) (playbook, incident string)) (playbook, incident string) {
+	if id := r.Header.Get(runHeader); id != "" && known != nil {
+		if playbook, incident = known(r.Context(), id); playbook != "" {
+			return playbook, incident
+		}
+	}
+	if name := r.Header.Get(workflowHeader); len(name) <= maxWorkflowName {
+		return name, ""
+	}
+	return "", ""
 }
 
 // allow takes one lookup from the key's rate limit.
@@ -64,17 +95,17 @@ func (a *asker) allow() error {
 // lookup looks an address up and counts it. What is not public is free. A key
 // that has nothing left for today makes nobody be asked; the repeat of a request
 // id is free and may go on.
-func (a *asker) lookup(ctx context.Context, ip netip.Addr) (reputation.Profile, error) {
+func (a *asker) lookup(ctx context.Context, ip netip.Addr) (*reputation.Answer, error) {
 	if !a.admin && a.requestID == "" && a.key.PerDay > 0 && !a.engine.Skips(ip) {
 		q, err := a.service.Quota(ctx, a.key)
 		if err == nil && q.Remaining == 0 {
 			err = reputation.ErrQuota
 		}
 		if err != nil {
-			return reputation.Profile{}, err
+			return nil, err
 		}
 	}
-	p := a.engine.Lookup(ctx, ip, a.caller)
+	p := a.engine.Answer(ctx, ip, a.caller)
 	if p.Status == reputation.StatusSkipped {
 		return p, nil
 	}
@@ -146,15 +177,12 @@ func (s *server) lookupIP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if text := r.URL.Query().Get("refresh"); text != "" {
-		if a.caller.Refresh, err = strconv.ParseBool(text); err != nil {
-			return picket.Errorf(picket.Invalid, "refresh is %s; want true or false", shown(text))
-		}
-		if a.caller.Refresh && !a.caller.Analyst {
-			return picket.Errorf(picket.Denied, "refresh=true asks every provider again, which may cost: it needs a key with the scope admin")
+	if r.URL.RawQuery != "" {
+		if err := a.refresh(r.URL.Query().Get("refresh")); err != nil {
+			return err
 		}
 	}
-	var p reputation.Profile
+	var p *reputation.Answer
 	if err = a.allow(); err == nil {
 		p, err = a.lookup(ctx, ip)
 	}
@@ -162,32 +190,47 @@ func (s *server) lookupIP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tag, err := entityTag(p)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", fmt.Sprintf("private, max-age=%d", int(goodFor(p, s.Now()).Seconds())))
-	if sameTag(r.Header.Values("If-None-Match"), tag) {
+	form := p.Form(formProfile, profileForm)
+	header := w.Header()
+	header.Set("Etag", form.Tag)
+	header.Set("Cache-Control", "private, max-age="+strconv.FormatInt(maxAge(form.Good, s.Now()), 10))
+	if sameTag(r.Header["If-None-Match"], form.Tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, p)
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(form.Body)))
+	_, _ = w.Write(form.Body) // a caller that is gone cannot be told
 	return nil
 }
 
+// refresh reads the parameter refresh.
+func (a *asker) refresh(text string) (err error) {
+	if text == "" {
+		return nil
+	}
+	if a.caller.Refresh, err = strconv.ParseBool(text); err != nil {
+		return picket.Errorf(picket.Invalid, "refresh is %s; want true or false", shown(text))
+	}
+	if a.caller.Refresh && !a.caller.Analyst {
+		return picket.Errorf(picket.Denied, "refresh=true asks every provider again, which may cost: it needs a key with the scope admin")
+	}
+	return nil
+}
+
+// profileForm is a profile as GET /v1/ip sends it.
+func profileForm(p *reputation.Profile) reputation.Form {
+	return reputation.Form{Body: append(p.AppendJSON(nil), '\n'), Tag: entityTag(*p), Good: goodUntil(p)}
+}
+
 // entityTag is the weak entity tag (RFC 9110, section 8.8.3) of a profile.
-func entityTag(p reputation.Profile) (string, error) {
+func entityTag(p reputation.Profile) string {
 	p.At, p.CostUSD, p.Sources = time.Time{}, 0, slices.Clone(p.Sources)
 	for i := range p.Sources {
 		p.Sources[i].Cached, p.Sources[i].CostUSD = false, 0
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return "", fmt.Errorf("encode profile of %s: %w", p.IP, err)
-	}
-	sum := sha256.Sum256(text)
-	return `W/"` + hex.EncodeToString(sum[:16]) + `"`, nil
+	sum := sha256.Sum256(p.AppendJSON(nil))
+	return `W/"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
 // sameTag compares weakly (RFC 9110, section 13.1.2).
@@ -202,26 +245,32 @@ func sameTag(fields []string, tag string) bool {
 	return false
 }
 
-// goodFor is how long a profile says what would be said again: until the first of
-// its sources expires, or may be asked.
-func goodFor(p reputation.Profile, now time.Time) time.Duration {
-	left := maxProfileAge
+// goodUntil is until when a profile says what would be said again: until the first of
+// its sources expires, or may be asked. It is the zero time when one has failed, and
+// far away when nothing ends it.
+func goodUntil(p *reputation.Profile) time.Time {
+	first := p.At.AddDate(100, 0, 0)
 	until := func(t time.Time) {
-		if !t.IsZero() {
-			left = min(left, max(0, t.Sub(now)))
+		if !t.IsZero() && t.Before(first) {
+			first = t
 		}
 	}
 	for _, f := range p.Sources {
 		until(f.Expires)
 		until(f.Until)
 		if f.State == reputation.Failed {
-			left = 0
+			return time.Time{}
 		}
 	}
 	if p.Override != nil {
 		until(p.Override.Expires)
 	}
-	return left
+	return first
+}
+
+// maxAge is for how many seconds a caller may keep a profile.
+func maxAge(good, now time.Time) int64 {
+	return int64(min(max(0, good.Sub(now)), maxProfileAge).Seconds())
 }
 
 // historyOfIP is GET /v1/ip/{address}/history: the changes of its verdict, the

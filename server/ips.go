@@ -178,10 +178,7 @@ func (s *server) lineAnswer(ctx context.Context, a *asker, n int, text string, i
 	if err != nil {
 		return s.lineError(ctx, n, text, err)
 	}
-	if line, err = json.Marshal(p); err != nil {
-		return s.lineError(ctx, n, text, err)
-	}
-	return append(line, '\n')
+	return append(p.AppendJSON(make([]byte, 0, 1024)), '\n')
 }
 
 // lineError is the line that answers for one that has no profile.

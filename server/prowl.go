@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"picket"
@@ -16,7 +17,10 @@ import (
 type ProwlOptions struct {
 	Reputation *reputation.Service // keys and their metering
 	Engine     *reputation.Engine
-	Logger     *slog.Logger // nil discards
+	// Cause says for which playbook and incident a playbook run asks, or "" when the
+	// run is not known; nil knows none.
+	Cause  func(ctx context.Context, runID string) (playbook, incident string)
+	Logger *slog.Logger // nil discards
 }
 
 // Prowl answers the calls of Lupovis Prowl's clients, GET /GetIPReputation?ip=
@@ -79,6 +83,7 @@ func (p prowl) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, refusal := p.answer(r)
 	w.Header().Set("Content-Type", "application/json")
 	if refusal == nil {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body)
 		return
 	}
@@ -96,7 +101,7 @@ func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
 		return nil, &prowlRefusal{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"}
 	}
 	ctx := r.Context()
-	key, err := p.Reputation.VerifyKey(ctx, picket.Secret(r.Header.Get("x-api-key")), reputation.ScopeLookup)
+	key, err := p.Reputation.VerifyKey(ctx, picket.Secret(r.Header.Get(apiKeyHeader)), reputation.ScopeLookup)
 	if err == nil {
 		err = p.Reputation.Allow(key)
 	}
@@ -107,17 +112,14 @@ func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
 	if err != nil {
 		return nil, &prowlRefusal{status: http.StatusBadRequest, text: "Invalid IP address"}
 	}
-	a := &asker{service: p.Reputation, engine: p.Engine, key: key, requestID: r.Header.Get("x-ms-client-request-id"),
-		caller: reputation.Caller{Playbook: r.Header.Get("x-ms-workflow-name"), Patience: prowlPatience}}
+	a := &asker{service: p.Reputation, engine: p.Engine, key: key, requestID: r.Header.Get(requestIDHeader),
+		caller: reputation.Caller{Patience: prowlPatience}}
+	a.caller.Playbook, a.caller.Incident = causeOf(r, p.Cause)
 	profile, err := a.lookup(ctx, ip)
 	if err != nil {
 		return nil, p.refuse(ctx, err)
 	}
-	body, err := json.Marshal(answerOf(profile))
-	if err != nil {
-		return nil, p.refuse(ctx, err)
-	}
-	return body, nil
+	return profile.Form(formProwl, prowlForm).Body, nil
 }
 
 // refuse chooses the answer for an error, and logs those that are ours.
@@ -137,7 +139,13 @@ func (p prowl) refuse(ctx context.Context, err error) *prowlRefusal {
 	return &prowlRefusal{http.StatusInternalServerError, "InternalServerErrorException", "Internal server error"}
 }
 
-func answerOf(p reputation.Profile) prowlAnswer {
+// prowlForm is a profile as a Prowl answer.
+func prowlForm(p *reputation.Profile) reputation.Form {
+	body, _ := json.Marshal(answerOf(p)) // texts and numbers always encode
+	return reputation.Form{Body: body}
+}
+
+func answerOf(p *reputation.Profile) prowlAnswer {
 	a := prowlAnswer{
 		IP: p.IP.String(), Ttps: p.Labels, Verdict: string(p.Verdict), Confidence: p.Confidence, Techniques: p.Techniques,
 		IndicatorOfIntelligence: p.Indicator, CountryCode: p.CountryCode, Asn: p.ASN, AsOrganization: p.ASOrg,

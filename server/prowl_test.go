@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os/exec"
@@ -350,40 +349,4 @@ func TestProwlRestart(t *testing.T) {
 	q.wantUsage(1)
 	ask(q, "b")
 	q.wantUsage(2)
-}
-
-// The cost of a lookup over loopback, beside a handler that only writes the same bytes.
-func BenchmarkProwl(b *testing.B) {
-	p := newProwlTest(b, "", nil)
-	body := []byte(`{"ip":"51.89.153.112","ttps":["known-ssh-attack","known-apache-attack"],"verdict":"malicious","confidence":90,"sources":["Picket"]}`)
-	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body)
-	}))
-	defer bare.Close()
-	bench := func(url string, id bool) func(*testing.B) {
-		return func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				req, err := http.NewRequest("GET", url+"/GetIPReputation?ip=51.89.153.112", nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				req.Header.Set("x-api-key", p.key.Reveal())
-				if id {
-					req.Header.Set("x-ms-client-request-id", fmt.Sprint(b.N, "-", i))
-				}
-				resp, err := http.DefaultClient.Do(req)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if got := readBody(b, resp.Body); !bytes.Equal(got, body) {
-					b.Fatalf("%d %s", resp.StatusCode, got)
-				}
-				resp.Body.Close()
-			}
-		}
-	}
-	b.Run("bare", bench(bare.URL, false))
-	b.Run("lookup", bench(p.url, false))
-	b.Run("lookup with request id", bench(p.url, true))
 }

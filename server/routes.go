@@ -47,11 +47,11 @@ func (s *server) metricsRoute() {
 // identify answers a request with its ids: the caller's own, and one of ours that
 // the log has, too.
 func identify(w http.ResponseWriter, r *http.Request) (activity string) {
-	if id := r.Header.Get("x-ms-client-request-id"); id != "" && len(id) <= 256 {
-		w.Header().Set("x-ms-client-request-id", id)
+	if id := r.Header.Get(requestIDHeader); id != "" && len(id) <= 256 {
+		w.Header().Set(requestIDHeader, id)
 	}
 	activity = uuid.NewString()
-	w.Header().Set("x-ms-activity-id", activity)
+	w.Header().Set(activityHeader, activity)
 	return activity
 }
 

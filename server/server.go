@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/collection"
 	"picket/incident"
 	"picket/library"
 	"picket/reputation"
@@ -30,6 +31,12 @@ type Options struct {
 	Library    *library.Library
 	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
+	// Cause is as in ProwlOptions.
+	Cause  func(ctx context.Context, runID string) (playbook, incident string)
+	Intake *collection.Intake
+	Hosts  Hosts
+	// SharedKey signs the calls of the HTTP Data Collector API, in base64.
+	SharedKey picket.Secret
 
 	// Admin is the token of the local administrator; it may do everything.
 	Admin picket.Secret
@@ -70,7 +77,11 @@ func New(o Options) http.Handler {
 	s.queryRoutes()
 
 	// Logs Ingestion API.
-	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.ingest)
+	s.handle("POST /dataCollectionRules/{rule}/streams/{stream}", scopeIngest, s.upload)
+	// HTTP Data Collector API. Its errors have a shape of their own.
+	s.mux.HandleFunc("POST /api/logs", s.collect)
+	s.handle("POST /subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights/workspaces/{workspace}/sharedKeys", scopeAdmin, s.sharedKeys)
+	s.handle("GET /v1/dataCollectionRules", scopeQuery, s.listRules)
 
 	// Picket's own.
 	s.libraryRoutes()
@@ -83,6 +94,11 @@ func New(o Options) http.Handler {
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
 	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
 	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
+	s.handle("POST /v1/hosts", reputation.ScopeEnrol, s.enrolHost)
+	s.handle("GET /v1/hosts", scopeAdmin, s.listHosts)
+	s.handle("DELETE /v1/hosts/{id}", scopeAdmin, s.revokeHost)
+	s.handle("GET /v1/host/sources", reputation.ScopeHost, s.hostSources)
+	s.handle("POST /v1/host/streams/{stream}", reputation.ScopeHost, s.takeFromHost)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
 	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.managedIdentity(w, r); err != nil {
@@ -146,7 +162,7 @@ func callerOf(ctx context.Context) workspace.Caller {
 func (s *server) authorize(r *http.Request, scope string) (id string, err error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		token = r.Header.Get("x-api-key")
+		token = r.Header.Get(apiKeyHeader)
 	}
 	if token == "" {
 		return "", &apiError{status: http.StatusUnauthorized, code: "AuthenticationFailed", message: "Valid authentication was not provided: send Authorization: Bearer KEY or x-api-key: KEY"}

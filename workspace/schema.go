@@ -38,6 +38,12 @@ func builtinTables() ([]kql.Table, error) {
 	return tables, nil
 }
 
+// Builtin reports whether every workspace has the table.
+func Builtin(table string) bool {
+	_, err := fs.Stat(builtin, "schema/"+table+".kql")
+	return err == nil
+}
+
 // A Description says what a table and its columns are for.
 type Description struct {
 	Text    string

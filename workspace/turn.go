@@ -10,8 +10,8 @@ import (
 	"picket"
 )
 
-// Throttled is the error of a query that was not run because of how many others
-// are: its caller's own or all callers'.
+// Throttled is the error of what was not done because of how much else is: a
+// caller's own or all callers'.
 type Throttled struct {
 	Err *picket.Error // of code picket.Busy
 	// RetryAfter is when it is worth another try.

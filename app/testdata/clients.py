@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 from azure.kusto.data import ClientRequestProperties, KustoClient, KustoConnectionStringBuilder
+from azure.monitor.ingestion import LogsIngestionClient
 from azure.monitor.query import LogsBatchQuery, LogsQueryClient
 
 env = os.environ
@@ -48,6 +49,14 @@ def logs():
     got["late"] = failure(lambda: client.query_workspace(workspace, env["PICKET_ENDLESS"], timespan=None, server_timeout=1)).status_code
 
 
+def ingestion():
+    credential = ClientSecretCredential("picket", "any", env["PICKET_KEY"], authority=env["PICKET_URL"].replace("https://", ""), instance_discovery=False)
+    client = LogsIngestionClient(endpoint=env["PICKET_URL"], credential=credential)
+    client.upload(env["PICKET_RULE"], "Custom-Client", [{"at": "2026-01-02T03:04:05Z", "who": "python", "n": 1}, {"who": "python", "n": 2}])
+    error = failure(lambda: client.upload(env["PICKET_RULE"], "Custom-Nope", [{"who": "python"}]))
+    got["uploads"] = ["done", error.status_code, error.error.code]
+
+
 def kusto(url):
     got = {}
     client = KustoClient(KustoConnectionStringBuilder.with_aad_user_token_authentication(url, env["PICKET_KEY"]))
@@ -74,6 +83,7 @@ def kusto(url):
 
 
 logs()
+ingestion()
 got["https"] = kusto(env["PICKET_URL"])
 got["http"] = kusto(env["PICKET_HTTP_URL"])
 print(json.dumps(got))

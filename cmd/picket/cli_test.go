@@ -33,7 +33,7 @@ func TestCommandLine(t *testing.T) {
 		f(0, "Flags of picket "+c, "", append(strings.Fields(c), "--help")...)
 		f(2, "", "provided but not defined: -nope", append(strings.Fields(c), "--nope")...)
 	}
-	f(2, "", "want create, list, rotate or revoke", "key")
+	f(2, "", "want create, list, rotate, revoke or shared", "key")
 	f(2, "", `unknown "make"`, "key", "make")
 	f(2, "", "takes 1 operand", "key", "revoke", "--data", dir)
 	// A wrong format is told before anything is asked.

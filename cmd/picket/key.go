@@ -18,17 +18,17 @@ import (
 	"picket/state"
 )
 
-// key is "picket key create|list|rotate|revoke".
+// key is "picket key create|list|rotate|revoke|shared".
 func key(ctx context.Context, args []string, stdio stdio) error {
 	if group(args, stdio) {
 		return nil
 	}
 	if len(args) == 0 {
-		return misuse("key: want create, list, rotate or revoke")
+		return misuse("key: want create, list, rotate, revoke or shared")
 	}
 	verb := args[0]
-	if verb != "create" && verb != "list" && verb != "rotate" && verb != "revoke" {
-		return misuse("key: unknown %q; want create, list, rotate or revoke", verb)
+	if verb != "create" && verb != "list" && verb != "rotate" && verb != "revoke" && verb != "shared" {
+		return misuse("key: unknown %q; want create, list, rotate, revoke or shared", verb)
 	}
 	fs := flag.NewFlagSet("key "+verb, flag.ContinueOnError)
 	data := fs.String("data", "", "data `folder` of the server on this machine")
@@ -59,6 +59,8 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 		return keyRotate(ctx, *data, operands[0], *grace, stdio)
 	case "list":
 		return keyList(ctx, *data, stdio)
+	case "shared":
+		return keyShared(ctx, *data, stdio)
 	}
 	return keyRevoke(ctx, *data, operands[0])
 }
@@ -94,6 +96,20 @@ func showKey(stdio stdio, text, id, more string) error {
 	}
 	fmt.Fprintf(stdio.err, "This is the only time the key is shown. Its id is %s; %s.\n", id, more)
 	return nil
+}
+
+// keyShared prints what senders of the HTTP Data Collector API need.
+func keyShared(ctx context.Context, data string, stdio stdio) error {
+	c, err := connect(data)
+	if err != nil {
+		return err
+	}
+	var a struct{ CustomerID, PrimarySharedKey string }
+	if err := c.do(ctx, "POST", sharedKeysPath, nil, &a); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdio.out, "workspace  %s\nkey        %s\n", a.CustomerID, a.PrimarySharedKey)
+	return err
 }
 
 func keyRotate(ctx context.Context, data, old string, grace time.Duration, stdio stdio) error {

@@ -18,6 +18,7 @@ import (
 // The paths of the one workspace, as Azure Resource Manager has them.
 const (
 	searchesPath   = "/subscriptions/default/resourceGroups/default/providers/Microsoft.OperationalInsights/workspaces/default/savedSearches"
+	sharedKeysPath = "/subscriptions/default/resourceGroups/default/providers/Microsoft.OperationalInsights/workspaces/default/sharedKeys"
 	watchlistsPath = "/subscriptions/default/resourceGroups/default/providers/Microsoft.OperationalInsights/workspaces/default/providers/Microsoft.SecurityInsights/watchlists"
 )
 

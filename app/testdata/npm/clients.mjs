@@ -1,5 +1,6 @@
 // Asks a server as its environment says, and prints what it got as one JSON object.
 import { ManagedIdentityCredential, ClientSecretCredential } from "@azure/identity";
+import { LogsIngestionClient } from "@azure/monitor-ingestion";
 import { LogsQueryClient } from "@azure/monitor-query-logs";
 import { Client, KustoConnectionStringBuilder, ClientRequestProperties } from "azure-kusto-data";
 
@@ -43,6 +44,15 @@ async function logs() {
   got.late = late.statusCode;
 }
 
+async function ingestion() {
+  const secret = new ClientSecretCredential("picket", "any", env.PICKET_KEY, { authorityHost: env.PICKET_URL, disableInstanceDiscovery: true });
+  const client = new LogsIngestionClient(env.PICKET_URL, secret);
+  await client.upload(env.PICKET_RULE, "Custom-Client", [{ at: "2026-01-02T03:04:05Z", who: "node", n: 1 }, { who: "node", n: 2 }]);
+  const failed = await failure(() => client.upload(env.PICKET_RULE, "Custom-Nope", [{ who: "node" }]));
+  const cause = failed.errors[0].cause;
+  got.uploads = ["done", cause.statusCode, cause.code];
+}
+
 async function kusto(url) {
   const got = {};
   const client = new Client(KustoConnectionStringBuilder.withAccessToken(url, env.PICKET_KEY));
@@ -65,6 +75,7 @@ async function kusto(url) {
 }
 
 await logs();
+await ingestion();
 got.https = await kusto(env.PICKET_URL);
 got.http = await kusto(env.PICKET_HTTP_URL);
 console.log(JSON.stringify(got));
