@@ -24,7 +24,9 @@ type request struct {
 }
 
 // append reports whether r appends rows to a table.
-func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" && r.sql == nil }
+func (r request) append() bool {
+	return r.create == nil && r.side == nil && r.drop == "" && r.sql == nil
+}
 
 // errClosed is what requests get after Close.
 var errClosed = picket.Errorf(picket.Unavailable, "the workspace is closed")

@@ -5,12 +5,13 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strings"
+	"time"
 
 	"picket/kql"
 )
 
-// createUsage makes the table of what was appended since the last full hour: one
-// row for a table and a transaction, in that transaction.
+// createUsage makes the table of what was appended since the last full hour, in
+// as many rows as it was written in.
 const createUsage = `CREATE TABLE IF NOT EXISTS "$usage" (table_name VARCHAR, hour BIGINT, bytes BIGINT)`
 
 // sizeOf is what a value counts in Usage: a text its bytes, others 8, nothing 0.
@@ -24,23 +25,53 @@ func sizeOf(v driver.Value) int64 {
 	return 8
 }
 
-// noteUsage records in the transaction under way what it appends to tables.
-func (w *writer) noteUsage(bytes map[string]int64) error {
-	if len(bytes) == 0 {
+// usage is what was appended and is not yet in the table $usage: at the most that
+// of a second, unless nothing more comes. A kill -9 forgets it.
+type usage struct {
+	bytes   map[usageKey]int64
+	flushed time.Time
+}
+
+type usageKey struct {
+	table string
+	hour  int64 // ticks
+}
+
+func (u *usage) add(table string, now time.Time, bytes int64) {
+	if u.bytes == nil {
+		u.bytes = map[usageKey]int64{}
+	}
+	u.bytes[usageKey{table, kql.TicksOf(now) / ticksOfHour * ticksOfHour}] += bytes
+}
+
+// due flushes what waits for a second.
+func (u *usage) due(flush func() error) error {
+	if time.Since(u.flushed) < time.Second {
 		return nil
 	}
-	hour := kql.TicksOf(w.db.now()) / ticksOfHour * ticksOfHour
-	key := appenderKey{table: "$usage"}
-	a, err := w.appender(key, nil)
+	u.flushed = time.Now()
+	return flush()
+}
+
+// flushUsage writes what was counted.
+func (w *writer) flushUsage() error {
+	if len(w.usage.bytes) == 0 {
+		return nil
+	}
+	a, err := w.appender(appenderKey{table: "$usage"}, nil)
 	if err != nil {
 		return err
 	}
-	for table, n := range bytes {
-		if err := a.AppendRow(table, hour, n); err != nil {
-			return fmt.Errorf("usage of %s: %w", table, err)
+	for key, n := range w.usage.bytes {
+		if err := a.AppendRow(key.table, key.hour, n); err != nil {
+			return w.abort(err, false)
 		}
 	}
-	return a.Flush()
+	if err := a.Flush(); err != nil {
+		return w.abort(err, false)
+	}
+	clear(w.usage.bytes)
+	return nil
 }
 
 // usageSolution and usageFree are what Usage says of tables: the solution they
@@ -52,8 +83,7 @@ const (
 )
 
 // WriteUsage writes the rows of Usage for the hours that are over, one for each
-// table that had data, once whatever happens: what was appended is counted in the
-// transaction that appends it, and taken over in one transaction.
+// table that had data, once whatever happens.
 func (db *DB) WriteUsage(ctx context.Context) error {
 	now := kql.TicksOf(db.now())
 	over := now / ticksOfHour * ticksOfHour

@@ -31,6 +31,7 @@ type writer struct {
 	conn      driver.Conn
 	appenders map[appenderKey]*duckdb.Appender
 	recent    recent
+	usage     usage
 }
 
 // appenderKey tells appenders apart: the columns are those of the rows.
@@ -105,98 +106,6 @@ func (w *writer) gather(r request) (group []request, next *request) {
 	return group, nil
 }
 
-// commit writes the group in one transaction. When that fails each request is
-// tried alone, so that one bad batch does not fail its neighbours.
-func (w *writer) commit(group []request) {
-	err := w.transaction(group)
-	if err == nil || len(group) == 1 {
-		for _, r := range group {
-			r.done <- err
-		}
-		return
-	}
-	for _, r := range group {
-		r.done <- w.transaction([]request{r})
-	}
-}
-
-func (w *writer) transaction(group []request) (err error) {
-	defer func() {
-		if err == nil {
-			return
-		}
-		// An appender that failed still holds its rows: it must not flush them into the next transaction.
-		w.dropAppenders()
-		if w.db.lost(err) { // there is nothing to roll back
-			err = picket.Errorf(picket.Unavailable, "append: %w", err)
-			return
-		}
-		if noSpace(err) {
-			err = fullError("its disk is full: %w", err)
-		}
-		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
-	}()
-	if len(w.appenders) > maxAppenders {
-		w.dropAppenders()
-	}
-	if err := exec(w.conn, "BEGIN"); err != nil {
-		return err
-	}
-	touched := map[appenderKey]bool{}
-	brief := map[string]bool{} // ephemeral ids of this group
-	bytes, rows := map[string]int64{}, map[string]int{}
-	for _, r := range group {
-		switch key := r.table + " " + r.id; {
-		case r.id == "":
-		case r.ephemeral:
-			if w.recent.seen[key] || brief[key] {
-				continue
-			}
-			brief[key] = true
-		default:
-			fresh, err := w.remember(r.table, r.id)
-			if err != nil {
-				return err
-			}
-			if !fresh {
-				continue
-			}
-		}
-		key := appenderKey{r.table, strings.Join(r.columns, "\x00")}
-		a, err := w.appender(key, r.columns)
-		if err != nil {
-			return err
-		}
-		touched[key] = true
-		bytes[r.table] += r.bytes
-		rows[r.table] += len(r.rows)
-		for _, row := range r.rows {
-			if err := a.AppendRow(row...); err != nil {
-				return fmt.Errorf("table %s: %w", r.table, err)
-			}
-		}
-	}
-	for key := range touched {
-		if err := w.appenders[key].Flush(); err != nil {
-			return fmt.Errorf("table %s: %w", key.table, err)
-		}
-	}
-	if err := w.noteUsage(bytes); err != nil {
-		return err
-	}
-	if err := exec(w.conn, "COMMIT"); err != nil {
-		return err
-	}
-	for id := range brief {
-		w.recent.add(id)
-	}
-	for table, n := range rows {
-		w.db.metrics.rows.WithLabelValues(table).Add(float64(n))
-		w.db.metrics.bytes.WithLabelValues(table).Add(float64(bytes[table]))
-	}
-	return nil
-}
-
 // remember records a batch id in the current transaction and reports whether it is new.
 func (w *writer) remember(table, id string) (bool, error) {
 	e := w.conn.(driver.ExecerContext)
@@ -262,7 +171,7 @@ func (w *writer) change(r request) error {
 	case r.side != nil:
 		return w.addSide(*r.side, r.rows)
 	case r.sql != nil:
-		return w.together(r.sql)
+		return errors.Join(w.flushUsage(), w.together(r.sql))
 	}
 	return w.dropSide(r.drop)
 }
@@ -391,6 +300,9 @@ func missing(t *kql.Table, want []kql.Column) ([]kql.Column, error) {
 
 // stop flushes to the file and lets it go.
 func (w *writer) stop() {
+	if err := w.flushUsage(); err != nil {
+		w.db.log.Warn("count what was taken in", "err", err)
+	}
 	w.dropAppenders()
 	if err := exec(w.conn, "CHECKPOINT"); err != nil {
 		w.db.log.Warn("checkpoint at close", "err", err)
