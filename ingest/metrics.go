@@ -1,73 +1,45 @@
 package ingest
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// A collector tells Prometheus what a Server's counters say when it asks: on the
-// way of a message nothing is counted twice.
-type collector struct {
-	s *Server
-
-	received, odd, truncated, committed, dropped, refused, connections, waiting, lag *prometheus.Desc
+// statsMetrics makes the counters of stats metrics when somebody looks, in a
+// subsystem, of what it takes in: lines, or entries.
+func statsMetrics(r prometheus.Registerer, subsystem, what string, stats func() Stats) {
+	count := func(name, help string, value func(Stats) uint64) {
+		promauto.With(r).NewCounterFunc(prometheus.CounterOpts{Namespace: "picket", Subsystem: subsystem, Name: name, Help: help},
+			func() float64 { return float64(value(stats())) })
+	}
+	count(what+"_total", "What was read: "+what+", empty ones not counted.", func(s Stats) uint64 { return s.Received })
+	count("rows_total", "Rows that the workspace has committed.", func(s Stats) uint64 { return s.Committed })
+	count("odd_"+what+"_total", "Those of "+what+" that were not understood in full; all of their text is kept.", func(s Stats) uint64 { return s.Odd })
+	count("cut_"+what+"_total", "Those of "+what+" that were longer than the limit, and cut.", func(s Stats) uint64 { return s.Truncated })
 }
 
-func newCollector(s *Server) *collector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("picket_syslog_"+name, help, labels, nil)
+// metrics makes the metrics of a Follower.
+func (f *Follower) metrics(r prometheus.Registerer) {
+	statsMetrics(r, "file", "lines", f.Stats)
+	gauge := func(name, help string, value func() float64) {
+		promauto.With(r).NewGaugeFunc(prometheus.GaugeOpts{Namespace: "picket", Subsystem: "file", Name: name, Help: help}, value)
 	}
-	return &collector{
-		s:           s,
-		received:    desc("received_total", "Messages received, by transport.", "transport"),
-		odd:         desc("odd_total", "Messages that were not understood in full."),
-		truncated:   desc("truncated_total", "Messages cut at the size limit or by the end of their connection."),
-		committed:   desc("committed_total", "Rows that the workspace has confirmed, by table.", "table"),
-		dropped:     desc("dropped_total", "Messages lost: queue, no room for a datagram; kernel, the socket's buffer was full; refused, by the workspace for good; stopped, not written before the stop.", "reason"),
-		refused:     desc("refused_connections_total", "Connections refused: limit, there were too many; displaced, the place was given to another source; tls, without the TLS they should have had or with it where it is not taken.", "reason"),
-		connections: desc("connections", "Connections that are open."),
-		waiting:     desc("queue_datagrams", "Datagrams that wait to be parsed."),
-		lag:         desc("lag_seconds", "How long the oldest row waits to be committed."),
-	}
+	gauge("lag_bytes", "Bytes of followed files that are not read yet; compressed ones are not counted.", func() float64 { return float64(f.Stats().Lag) })
+	gauge("followed", "Log files that are followed.", func() float64 { followed, _ := f.count(); return float64(followed) })
+	gauge("failing", "Of the files that are followed those that cannot be read now.", func() float64 { _, failing := f.count(); return float64(failing) })
 }
 
-// Describe is of [prometheus.Collector].
-func (c *collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, to) }
-
-// Collect is of [prometheus.Collector].
-func (c *collector) Collect(to chan<- prometheus.Metric) {
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	gauge := func(d *prometheus.Desc, x float64) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, x)
-	}
-	s := c.s
-	for t := range transports {
-		count(c.received, s.received[t].Load(), transports[t])
-	}
-	stats := s.Stats()
-	count(c.odd, stats.Odd)
-	count(c.truncated, stats.Truncated)
-	lag := time.Duration(0)
-	refused := uint64(0)
-	for _, b := range []*Batcher{s.syslog, s.cef} {
-		count(c.committed, b.Committed(), b.table)
-		refused += b.Failed()
-		if since := b.Waiting(); !since.IsZero() {
-			lag = max(lag, time.Since(since))
+// count returns how many logs are followed, and how many of them cannot be.
+func (f *Follower) count() (followed, failing int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tails {
+		if !t.ended {
+			followed++
+			if t.failing.Load() {
+				failing++
+			}
 		}
 	}
-	count(c.dropped, s.overflowed.Load(), "queue")
-	count(c.dropped, s.kernelDropped.Load(), "kernel")
-	count(c.dropped, refused, "refused")
-	count(c.dropped, s.unwritten.Load(), "stopped")
-	count(c.refused, stats.Refused, "limit")
-	count(c.refused, stats.Displaced, "displaced")
-	count(c.refused, stats.Insecure, "tls")
-	gauge(c.connections, float64(stats.Connections))
-	packets, _ := s.packets.waiting()
-	gauge(c.waiting, float64(packets))
-	gauge(c.lag, lag.Seconds())
+	return followed, failing
 }
