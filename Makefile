@@ -36,7 +36,7 @@ check: ## formatting and vet
 # The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
 TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
 # Folders whose package-lock.json lists what tests run under Node.
-NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm
+NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm cmd/picket/testdata/npm
 .PHONY: setup
 setup: # install the programs the tests drive, where they are missing
 	@missing=""; for t in $(TOOLS); do \
