@@ -161,7 +161,13 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		if e, ok := b.openRef(n, c); ok {
 			return e, true
 		}
-		if _, ok := c.env.lookup(n.Text); ok || c.loose == nil || strings.HasPrefix(n.Text, "$") {
+		if _, ok := c.env.lookup(n.Text); ok {
+			return expr{}, false
+		}
+		if t, ok := c.absent[n.Text]; ok {
+			return nullLit(t), true
+		}
+		if c.loose == nil || strings.HasPrefix(n.Text, "$") {
 			return expr{}, false
 		}
 		col, _ = b.looseColumn(n, c.loose, c.cols)
@@ -170,7 +176,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
-	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound}
+	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}
 	if col.shaped && c.qual == "" && c.src != nil && c.src.shaped {
 		e.shaped = e.sql
 	}

@@ -14,6 +14,8 @@ type expr struct {
 
 	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
 	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
+	unnamed    bool   // the name that the expression implies is that of a column that is not there
+	bytes      int64  // for a text or a dynamic value, how long it may be, see size
 	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
 }
@@ -32,8 +34,6 @@ type function struct {
 	// auto is the stem of an aggregate's automatic column name, where it is not
 	// the name itself: "set" for make_set (set_x).
 	auto string
-	// noArg leaves the argument out of an aggregate's automatic name: countif(x) is countif_.
-	noArg bool
 	// keep says that an aggregate's result is called like its first argument
 	// itself (arg_max, take_any); auto is then for arguments that imply no name.
 	keep bool
@@ -52,6 +52,7 @@ type sig struct {
 	args     []Type // Unknown accepts any type; numeric literals and dynamic convert as KQL does
 	min      int    // how many arguments must be given; 0 means all of args
 	variadic bool   // the last of args repeats
+	text     bool   // a String among args takes any scalar, as its text
 	result   Type   // Unknown means resultOf tells
 	resultOf func(args []expr) Type
 	sql      string                        // template with $1 … $9, each an argument's SQL
@@ -101,19 +102,36 @@ func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(st
 	for _, a := range conv {
 		out.window = out.window || a.window
 	}
-	if s.lower != nil {
-		out.sql, err = s.lower(c)
-		if around := c.bindQueries(out.sql); around != nil && err == nil {
-			out.sql, err = s.lower(c)
-			out.sql = around(out.sql)
+	if out.typ == String || out.typ == Dynamic {
+		bytes, need := growth(f.name, conv)
+		if bytes > cellBytes {
+			out.bytes = bytes
 		}
-		if err != nil {
-			return expr{}, err
+		if bytes > plainBytes && !out.window {
+			out.sql, err = bindArgs(conv, func(args []expr) (string, error) {
+				d := *c
+				d.args = args
+				sql, err := d.lower(s)
+				return "CASE WHEN " + GuardFits + "(" + need(args) + ") THEN " + sql + " END", err
+			})
+			return out, err
 		}
-	} else {
-		out.sql = expand(s.sql, conv)
 	}
-	return out, nil
+	out.sql, err = c.lower(s)
+	return out, err
+}
+
+// lower is the SQL of the call by signature s.
+func (c *call) lower(s *sig) (string, error) {
+	if s.lower == nil {
+		return expand(s.sql, c.args), nil
+	}
+	sql, err := s.lower(c)
+	if around := c.bindQueries(sql); around != nil && err == nil {
+		sql, err = s.lower(c)
+		sql = around(sql)
+	}
+	return sql, err
 }
 
 // bindQueries gives the arguments that hold a subquery names if the lowered sql
@@ -167,6 +185,9 @@ func (s *sig) fit(args []expr, exact bool) ([]expr, bool) {
 	for i, a := range args {
 		want := s.args[min(i, len(s.args)-1)]
 		c, ok := convert(a, want, exact)
+		if !ok && s.text && want == String && !exact {
+			c, ok = textOf(a), true
+		}
 		if !ok {
 			return nil, false
 		}
