@@ -33,8 +33,9 @@ check: ## formatting and vet
 	@out="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 
-# The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
-TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
+# The end-to-end test attacks a real sshd with a real client, delivered by a real logger; journals are read by the real journalctl.
+TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm \
+	journalctl:systemd systemd-journal-remote:systemd-journal-remote
 # Folders whose package-lock.json lists what tests run under Node.
 NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm cmd/picket/testdata/npm
 # Debian installs one syslog daemon only: syslog-ng is unpacked beside rsyslog, here.
@@ -45,7 +46,7 @@ BENCH_TOOLS := rg:ripgrep
 # given as program:package.
 define install
 	@missing=""; for t in $(1); do \
-	  PATH="$$PATH:/usr/sbin:/sbin" command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
+	  PATH="$$PATH:/usr/sbin:/sbin:/lib/systemd" command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if command -v apt-get >/dev/null; then \
 	    echo "installing for $(2):$$missing"; \
