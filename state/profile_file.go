@@ -145,11 +145,11 @@ func (f *profileFile) find(ip [16]byte) (offset int64, ok bool) {
 // profile reads the profile at an offset.
 func (f *profileFile) profile(ip netip.Addr, offset int64) (Profile, error) {
 	defer runtime.KeepAlive(f.data)
-	var space [192]byte
-	b := space[:min(int64(len(space)), f.index-offset)]
-	if offset < 0 || len(b) == 0 {
+	if offset < 0 || offset >= f.index {
 		return Profile{}, fmt.Errorf("%s: %w", f.name, errProfileFile)
 	}
+	var space [192]byte
+	b := space[:min(int64(len(space)), f.index-offset)]
 	if _, err := f.data.ReadAt(b, offset); err != nil {
 		return Profile{}, fmt.Errorf("%s: %w", f.name, err)
 	}

@@ -28,7 +28,6 @@ import (
 // import counts as a whole or not at all.
 type profiles struct {
 	dir     string
-	now     func() time.Time
 	checked atomic.Int64 // Unix seconds: when the list was looked at
 
 	mu     sync.Mutex // held while the list is read again
@@ -37,7 +36,7 @@ type profiles struct {
 }
 
 func openProfiles(dir string) (*profiles, error) {
-	s := &profiles{dir: dir, now: time.Now}
+	s := &profiles{dir: dir}
 	s.files.Store(&[]*profileFile{})
 	return s, s.reload()
 }
@@ -97,7 +96,7 @@ func (s *profiles) names() ([]string, error) {
 }
 
 func (s *profiles) get(ip netip.Addr) (Profile, bool, error) {
-	if now := s.now().Unix(); s.checked.Swap(now) != now {
+	if now := time.Now().Unix(); s.checked.Swap(now) != now {
 		if err := s.reload(); err != nil {
 			return Profile{}, false, err
 		}
@@ -125,8 +124,12 @@ type ProfileWriter struct {
 	out     *bufio.Writer
 	codec   *profileCodec
 	offset  int64
-	entries []profileEntry
+	entries []profileEntry   // sorted, of all that was put before
+	pieces  [][]profileEntry // in the order they came: one growing slice would be copied, and twice as large
 }
+
+// pieceSize is how many entries a piece has.
+const pieceSize = 1 << 15
 
 // WriteProfiles begins to store profiles. Another process that does has to wait.
 func (db *DB) WriteProfiles() (*ProfileWriter, error) {
@@ -188,7 +191,12 @@ func (w *ProfileWriter) Put(p *Profile, line int) error {
 	if err != nil {
 		return err
 	}
-	w.entries = append(w.entries, profileEntry{ip: p.IP.As16(), offset: w.offset, line: uint32(line)})
+	last := len(w.pieces) - 1
+	if last < 0 || len(w.pieces[last]) == pieceSize {
+		w.pieces = append(w.pieces, make([]profileEntry, 0, pieceSize))
+		last++
+	}
+	w.pieces[last] = append(w.pieces[last], profileEntry{ip: p.IP.As16(), offset: w.offset, line: uint32(line)})
 	var length [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(length[:], uint64(len(b)))
 	if _, err = w.out.Write(length[:n]); err == nil {
@@ -198,10 +206,26 @@ func (w *ProfileWriter) Put(p *Profile, line int) error {
 	return err
 }
 
+// sort brings all entries into the order of the index.
+func (w *ProfileWriter) sort() {
+	if len(w.pieces) == 0 {
+		return
+	}
+	last := len(w.pieces) - 1
+	all := make([]profileEntry, 0, len(w.entries)+last*pieceSize+len(w.pieces[last]))
+	all = append(all, w.entries...)
+	for i := range w.pieces {
+		all = append(all, w.pieces[i]...)
+		w.pieces[i] = nil
+	}
+	w.entries, w.pieces = all, nil
+	slices.SortFunc(w.entries, profileEntry.compare)
+}
+
 // Twice calls f for every address that was put more than once, with the line where it
 // was first and another.
 func (w *ProfileWriter) Twice(f func(ip netip.Addr, first, again int)) {
-	slices.SortFunc(w.entries, profileEntry.compare)
+	w.sort()
 	for i := 1; i < len(w.entries); i++ {
 		if e := w.entries[i]; e.ip == w.entries[i-1].ip {
 			first := i - 1
@@ -240,7 +264,7 @@ func (w *ProfileWriter) commit(ctx context.Context) (added int, err error) {
 	if err := s.reload(); err != nil {
 		return 0, err
 	}
-	slices.SortFunc(w.entries, profileEntry.compare)
+	w.sort()
 	w.entries = lastOfEach(w.entries)
 	known := *s.files.Load()
 	for i, e := range w.entries {
@@ -311,7 +335,7 @@ func (w *ProfileWriter) merge(ctx context.Context, known []*profileFile) ([]*pro
 				return nil, err
 			}
 		}
-		slices.SortFunc(w.entries, profileEntry.compare)
+		w.sort()
 	}
 	return known, nil
 }
