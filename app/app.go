@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +63,7 @@ type App struct {
 	sources *Sources
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
-	tails   []part         // followers of the configured files
+	files   *ingest.Follower
 	beat    *ingest.Heartbeat
 	http    *http.Server
 	silent  silent // connections of http
@@ -140,15 +139,7 @@ func (a *App) bind() (err error) {
 	if a.secure != nil {
 		a.closed = append(a.closed, func() error { return ignoreClosed(a.secure.Close()) })
 	}
-	if a.cfg.Syslog == "off" {
-		return nil
-	}
-	a.syslog, err = ingest.Listen(a.Workspace.Append, ingest.Options{Addr: a.cfg.Syslog, Host: hostname(), Log: a.component("syslog")})
-	if err != nil {
-		return err
-	}
-	a.closed = append(a.closed, func() error { return ignoreClosed(a.syslog.Close()) })
-	return nil
+	return a.bindSyslog()
 }
 
 func ignoreClosed(err error) error {
@@ -202,6 +193,9 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.wireLibrary(ctx); err != nil {
 		return err
 	}
+	if err := a.wireLogs(ctx); err != nil {
+		return err
+	}
 	if err := a.loadContent(ctx); err != nil {
 		return err
 	}
@@ -212,10 +206,6 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.beat = ingest.NewHeartbeat(a.Workspace.Append, ingest.HeartbeatOptions{Host: hostname(), Version: a.opts.Version, Log: a.component("heartbeat")})
-	for _, path := range distinctFiles(a.cfg.Logs) {
-		run := func(ctx context.Context) error { return a.tail(path, false).Run(ctx) }
-		a.tails = append(a.tails, part{"file " + path, again(run, a.component("file"), path)})
-	}
 	return nil
 }
 
@@ -291,14 +281,6 @@ func oneLine(msg string) string {
 	return first
 }
 
-// SyslogAddr is where syslog is taken, or the zero AddrPort when it is off.
-func (a *App) SyslogAddr() netip.AddrPort {
-	if a.syslog == nil {
-		return netip.AddrPort{}
-	}
-	return a.syslog.Addr()
-}
-
 // StartRules lets the rules run, when Options held them.
 func (a *App) StartRules() { a.Rules.SetRules(a.rules) }
 
@@ -311,7 +293,7 @@ func (a *App) Run(ctx context.Context) error {
 	if !a.opts.HoldRules {
 		a.StartRules()
 	}
-	sources := append(a.tails, part{"heartbeat", a.beat.Run})
+	sources := []part{{"files", a.files.Run}, {"heartbeat", a.beat.Run}}
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}

@@ -110,7 +110,7 @@ func TestURLOfAllAddresses(t *testing.T) {
 // Files that are no good are passed over, and the log says where they are wrong.
 func TestBadContentAndLogs(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.Logs = []string{cfg.Data, filepath.Join(cfg.Data, "absent.log"), filepath.Join(cfg.Data, "good.log")}
+	cfg.Logs = []LogConfig{{Path: cfg.Data}, {Path: filepath.Join(cfg.Data, "absent.log")}, {Path: filepath.Join(cfg.Data, "good.log")}}
 	for name, text := range map[string]string{
 		"good.log": "Nov 23 01:02:03 web1 sshd[1]: hello\n", "rules/a.yaml": "id: [\n", "automation/a.json": "{", "playbooks/a.json": "[]",
 	} {

@@ -34,8 +34,18 @@ type Config struct {
 	TLS       TLSConfig `yaml:"tls"`
 	// Syslog is the address on which syslog is taken over UDP and TCP; "off" for none.
 	Syslog string `yaml:"syslog"`
+	// SyslogTLS is the address on which it is taken over TLS, with the server's
+	// certificate (see TLS); "" or "off" for none. With SyslogClientCA, a PEM file
+	// of authorities, senders must show a certificate that one of them has issued.
+	SyslogTLS      string `yaml:"syslog_tls"`
+	SyslogClientCA string `yaml:"syslog_client_ca"`
+	// SyslogSocket is the path of a datagram socket on which it is taken from
+	// programs of this host; "" for none.
+	SyslogSocket string `yaml:"syslog_socket"`
+	// SyslogMaxBytes is where longer messages are cut; 0 is 65,536.
+	SyslogMaxBytes int `yaml:"syslog_max_bytes"`
 	// Logs are files to follow.
-	Logs []string `yaml:"logs"`
+	Logs []LogConfig `yaml:"logs"`
 
 	// Own are the user's own networks and ForcePublic those that count as
 	// public although the IANA registries reserve them; see reputation.Skipper.
@@ -133,7 +143,7 @@ func LoadConfig(path string) (Config, error) {
 	if err := r.providerKeys(&c); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	c.TLS.Cert, c.TLS.Key = r.beside(c.TLS.Cert), r.beside(c.TLS.Key)
+	c.TLS.Cert, c.TLS.Key, c.SyslogClientCA = r.beside(c.TLS.Cert), r.beside(c.TLS.Key), r.beside(c.SyslogClientCA)
 	if c.Prowl.APIKeyFile != "" {
 		if c.Prowl.APIKey, err = r.keyFile("prowl.api_key_file", c.Prowl.APIKeyFile); err != nil {
 			return Config{}, fmt.Errorf("configuration: %w", err)
@@ -215,6 +225,11 @@ func (r configReader) parse() (Config, error) {
 	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
 		return Config{}, r.problem("queries", "want numbers that are not negative")
 	}
+	for i, l := range c.Logs {
+		if _, err := l.ingestFormat(); err != nil {
+			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
+		}
+	}
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
 	}
@@ -234,8 +249,8 @@ func (r configReader) parse() (Config, error) {
 	if err := r.checkTLS(c); err != nil {
 		return Config{}, err
 	}
-	if _, _, err := net.SplitHostPort(c.Syslog); err != nil && c.Syslog != "off" {
-		return Config{}, r.problem("syslog", "%q is no address; want for example 127.0.0.1:5514, or off", c.Syslog)
+	if field, err := c.checkSyslog(); err != nil {
+		return Config{}, r.problem(field, "%v", err)
 	}
 	return c, r.checkProwl(c.Prowl)
 }
@@ -252,7 +267,15 @@ func explain(err yaml.Error) string {
 }
 
 // fields are all that can be set.
-const fields = "listen, listen_tls, tls (names, cert, key), syslog, logs, own, force_public, rule_delay, prowl (url, api_key, api_key_file, price_usd, free_per_month), providers, reverse_dns, queries (running, per_caller, queue, per_30s, memory_mb), metrics, external (url, path, refresh), workspaces or parameters"
+const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, " +
+	"logs (path, format, table, columns, fields, delimiter, time), " +
+	"own, force_public, rule_delay, " +
+	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +
+	"providers, reverse_dns, " +
+	"queries (running, per_caller, queue, per_30s, memory_mb), " +
+	"metrics, " +
+	"external (url, path, refresh), " +
+	"workspaces or parameters"
 
 func kind(t reflect.Type) string {
 	switch t.Kind() {

@@ -75,6 +75,12 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("listen: \"\"\n", "picket.yaml:1:9", "127.0.0.1:8480")
 	f("listen: 8480\n", "picket.yaml:1:9", "127.0.0.1:8480")
 	f("syslog: false\n", "picket.yaml:1:9", "127.0.0.1:5514, or off")
+	f("syslog_tls: 6514\n", "picket.yaml:1:13", "0.0.0.0:6514, or off")
+	f("syslog_client_ca: ca.pem\n", "picket.yaml:1:19", "want syslog_tls")
+	f("syslog_tls: off\nsyslog_client_ca: ca.pem\n", "picket.yaml:2:19", "want syslog_tls")
+	f("syslog_socket: dev/log\n", "picket.yaml:1:16", "no absolute path")
+	f("syslog_socket: /"+strings.Repeat("x", 107)+"\n", "108 bytes; the system takes 107")
+	f("syslog_max_bytes: 100\n", "picket.yaml:1:19", "2048 to 1048576")
 	f("prowl:\n  url: api.prowl.lupovis.io\n", "picket.yaml:2:8", "https://")
 	f("prowl:\n  url: https://x\n  price_usd: -1\n", "picket.yaml:3:14", "0.02")
 	f("prowl:\n  url: https://x\n  price_usd: .nan\n", "picket.yaml:3:14", "0.02")
@@ -102,7 +108,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 29 {
+	if len(all) != 33 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {

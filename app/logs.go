@@ -2,17 +2,14 @@ package app
 
 import (
 	"context"
-	"log/slog"
-	"path/filepath"
-	"time"
+	"fmt"
 
 	"picket/ingest"
 )
 
-// tail returns a follower of a log file that goes on where the last one of
-// this data folder came to.
-func (a *App) tail(path string, once bool) *ingest.Tail {
-	offsets := ingest.Offsets{
+// offsets keeps how far inputs came, over restarts.
+func (a *App) offsets() ingest.Offsets {
+	return ingest.Offsets{
 		Load: func(ctx context.Context, key string) ([]byte, error) {
 			v, ok, err := a.State.Value(ctx, key)
 			if !ok {
@@ -24,60 +21,51 @@ func (a *App) tail(path string, once bool) *ingest.Tail {
 			return a.State.SetValue(ctx, key, string(value))
 		},
 	}
-	return ingest.NewTail(a.Workspace.Append, offsets, ingest.TailOptions{
+}
+
+// wireLogs makes the tables of the configured log files, and the follower.
+func (a *App) wireLogs(ctx context.Context) error {
+	// What a file turns out to be is told by its first lines, and content for web
+	// servers wants the tables before there are any.
+	var formats []*ingest.Format
+	for _, name := range []string{"apache", "nginx"} {
+		f, err := ingest.NewFormat(ingest.FormatOptions{Name: name})
+		if err != nil {
+			return err
+		}
+		formats = append(formats, f)
+	}
+	var inputs []ingest.Input
+	for _, l := range a.cfg.Logs {
+		f, err := l.ingestFormat()
+		if err != nil {
+			return fmt.Errorf("log %s: %w", l.Path, err)
+		}
+		if f != nil {
+			formats = append(formats, f)
+		}
+		inputs = append(inputs, ingest.Input{Path: l.Path, Format: f})
+	}
+	for _, f := range formats {
+		if !f.Custom {
+			continue
+		}
+		if err := a.Workspace.CreateTable(ctx, f.Definition()); err != nil {
+			return fmt.Errorf("table for logs of format %s: %w", f.Name, err)
+		}
+	}
+	a.files = ingest.NewFollower(a.Workspace.Append, a.offsets(), ingest.FollowerOptions{
+		Inputs: inputs, Tail: ingest.TailOptions{Host: hostname(), Log: a.component("file")},
+	})
+	return nil
+}
+
+// tail returns a follower of a log file that goes on where the last one of
+// this data folder came to.
+func (a *App) tail(path string, once bool) *ingest.Tail {
+	return ingest.NewTail(a.Workspace.Append, a.offsets(), ingest.TailOptions{
 		Path: path, Host: hostname(), Once: once, Log: a.component("file"),
 	})
-}
-
-// How long a log file that cannot be followed is left alone: at first, and at
-// the most.
-const (
-	retryFirst = 5 * time.Second
-	retryMost  = 5 * time.Minute
-)
-
-// again runs run until ctx ends. That one file cannot be read must not keep the
-// others from being followed: the failure is logged, and run tried again later.
-func again(run func(context.Context) error, log *slog.Logger, path string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-			began := time.Now()
-			err := run(ctx)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if time.Since(began) > retryMost {
-				pause = retryFirst // it went well for a while
-			}
-			log.Error("the file is not followed for now", "path", path, "err", err, "again_in", pause)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(pause):
-			}
-		}
-	}
-}
-
-// distinctFiles returns paths without repeats: a file that is followed twice
-// would have its lines twice.
-func distinctFiles(paths []string) []string {
-	var list []string
-	seen := map[string]bool{}
-	for _, p := range paths {
-		same := p
-		if abs, err := filepath.Abs(p); err == nil {
-			same = abs
-		}
-		if real, err := filepath.EvalSymlinks(same); err == nil {
-			same = real
-		}
-		if !seen[same] {
-			seen[same] = true
-			list = append(list, p)
-		}
-	}
-	return list
 }
 
 // ReadLog reads a log file to its end and returns how many lines it had, all

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Offsets keeps a small JSON value by key over restarts. Load returns nil for a
@@ -38,6 +39,12 @@ type checkpoint struct {
 	Inode    uint64 `json:"inode"`
 	HeadSize int    `json:"headSize"` // up to 256
 	HeadHash string `json:"headHash"` // SHA-256 of that many first bytes, in hex
+
+	Changed time.Time `json:"changed,omitzero"` // of the file: what was rotated later is newer
+
+	// Format is the name of the one that was told by the first lines: the intent
+	// must be repeated in it. Empty if the format is configured.
+	Format string `json:"format,omitempty"`
 
 	Offset int64 `json:"offset"`         // all lines before it are committed
 	Skip   bool  `json:"skip,omitempty"` // Offset is inside of a line that was cut there

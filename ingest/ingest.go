@@ -2,8 +2,8 @@
 // network or follows a file, frames and parses them, and appends the rows in
 // batches. It also writes this host's heartbeat.
 //
-//	Server     syslog on UDP and TCP (RFC 3164, 5424, 5426, 6587) → Syslog
-//	           and in it events in the Common Event Format        → CommonSecurityLog
+//	Server     syslog (RFC 3164, 5424) on UDP, TCP, TLS and a unix socket → Syslog,
+//	           and events in the Common Event Format within it → CommonSecurityLog
 //	Tail       a log file, followed over rotation and restarts     → Syslog
 //	Heartbeat  one row a minute for this host                      → Heartbeat
 //
@@ -32,9 +32,27 @@ type Stats struct {
 	Truncated uint64 // messages cut at the size limit or by the end of their connection
 	Dropped   uint64 // messages lost: no room for a datagram, refused by the workspace, or not written before the stop
 
+	// Of files only: bytes that are there and not read yet. What is compressed is not counted.
+	Lag uint64
+
 	// Of a Server only.
-	Connections uint64 // TCP connections open now
-	Refused     uint64 // TCP connections closed at once because of the limit
+	Connections uint64 // open now, TCP and TLS
+	Refused     uint64 // connections closed at once because of the limit
+	Displaced   uint64 // connections whose place was given to another source
+	Insecure    uint64 // connections without the TLS that they should have had, or with it where it is not taken
+}
+
+// plus returns the sums of what two inputs did.
+func (s Stats) plus(o Stats) Stats {
+	s.Received += o.Received
+	s.Committed += o.Committed
+	s.Odd += o.Odd
+	s.Truncated += o.Truncated
+	s.Dropped += o.Dropped
+	s.Lag += o.Lag
+	s.Connections += o.Connections
+	s.Refused += o.Refused
+	return s
 }
 
 const (

@@ -3,8 +3,9 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,16 +16,21 @@ import (
 
 // Options configures a [Server]. Zero values mean the defaults.
 type Options struct {
-	Addr     string         // to listen on, UDP and TCP; default 127.0.0.1:5514; port 0 picks one
+	// Where to receive. An empty one is not used; if all are, Addr is 127.0.0.1:5514.
+	Addr    string      // UDP and TCP; port 0 picks one
+	TLSAddr string      // TLS (RFC 5425)
+	TLS     *tls.Config // for TLSAddr
+	Socket  string      // path of a datagram socket for programs of this host, such as /dev/log
+
 	Host     string         // this host's name: CollectorHostName
 	Location *time.Location // zone of times that name none; default time.Local
 
 	MaxMessage int // bytes; longer ones are cut; default 64 KiB
-	MaxConns   int // TCP connections at a time; further ones are closed at once; default 1,000
+	MaxConns   int // connections at a time, see [Server]; default 1,000
 
-	// Idle is how long a connection may be silent; default 2 h. It is long
-	// because plain TCP syslog has no acknowledgement: a sender loses the
-	// first message after a connection was closed on it. Dead peers are found by keep-alive.
+	// Idle is how long a connection may be without a whole message; default 2 h.
+	// It is long because syslog over TCP has no acknowledgement: a sender loses
+	// the first message after a connection was closed on it. Dead peers are found by keep-alive.
 	Idle time.Duration
 
 	// Drain is how long Run goes on reading what has arrived, and writing, after
@@ -37,7 +43,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Addr = cmp.Or(o.Addr, "127.0.0.1:5514")
+	if o.Addr == "" && o.TLSAddr == "" && o.Socket == "" {
+		o.Addr = "127.0.0.1:5514"
+	}
 	if o.Location == nil {
 		o.Location = time.Local
 	}
@@ -59,29 +67,40 @@ func (o Options) withDefaults() Options {
 // is in the kernel. Half of Options.Drain bounds that.
 const lingerSilent = 200 * time.Millisecond
 
-// A Server receives syslog on UDP (RFC 5426) and TCP (RFC 6587) at one address
-// and appends it to the Syslog table, events in the Common Event Format to
-// CommonSecurityLog.
+// A Server receives syslog on UDP (RFC 5426) and TCP (RFC 6587) at one address,
+// over TLS (RFC 5425) at another, and on a unix datagram socket. It appends
+// events in the Common Event Format to CommonSecurityLog, and the rest to Syslog.
 //
-// TCP senders are held back when the workspace is slow. Datagrams are queued,
-// up to 16 MiB, then dropped and counted, those the kernel dropped included.
+// Senders over TCP, TLS and the socket are held back when the workspace is
+// slow. Datagrams are queued, up to 16 MiB of which half for one sender, then
+// dropped and counted, those the kernel dropped included.
+//
+// When there are MaxConns connections, a new one takes the place of another of
+// the source that has most, if that has at least two more than its own, and is
+// refused otherwise. A source is an IPv4 address or an IPv6 /64.
 type Server struct {
 	opts    Options
 	syslog  *Batcher
 	cef     *Batcher
-	tcp     *net.TCPListener
-	udp     *net.UDPConn
 	packets *packetQueue
+	noise   *noise
+	drops   *drops
+
+	// Those that are not used are nil.
+	tcp, tls   *net.TCPListener
+	udp        *net.UDPConn
+	socket     *net.UnixConn
+	socketFile fs.FileInfo
 
 	mu       sync.Mutex
-	conns    map[net.Conn]struct{}
+	conns    connTable
 	stopping time.Time // when readers must end; zero while running
 
-	received, odd, truncated, dropped, refused atomic.Uint64
+	received, odd, truncated, dropped, refused, displaced, insecure atomic.Uint64
 }
 
-// Listen binds the address and returns a Server that appends once it Runs. If
-// it never does, Close gives the address back.
+// Listen binds the addresses and returns a Server that appends once it Runs. If
+// it never does, Close gives them back.
 func Listen(append Append, opts Options) (*Server, error) {
 	opts = opts.withDefaults()
 	s := &Server{
@@ -89,56 +108,20 @@ func Listen(append Append, opts Options) (*Server, error) {
 		syslog:  NewBatcher(append, syslogTable, syslogColumns, opts.Batch),
 		cef:     NewBatcher(append, cefTable, cefColumns, opts.Batch),
 		packets: newPacketQueue(),
-		conns:   make(map[net.Conn]struct{}),
+		noise:   newNoise(),
+		drops:   newDrops(),
+		conns:   newConnTable(),
 	}
 	if err := s.bind(); err != nil {
-		return nil, fmt.Errorf("listen for syslog on %s: %w", opts.Addr, err)
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// bind opens both sockets on the same port. A port that the kernel picked for
-// TCP may be taken for UDP; then another is tried.
-func (s *Server) bind() error {
-	for tries := 10; ; tries-- {
-		l, err := net.Listen("tcp", s.opts.Addr)
-		if err != nil {
-			return err
-		}
-		tcp, ok := l.(*net.TCPListener)
-		if !ok {
-			return errors.Join(fmt.Errorf("%s is no TCP address", s.opts.Addr), l.Close())
-		}
-		udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(tcpAddr(tcp)))
-		if err == nil {
-			s.tcp, s.udp = tcp, udp
-			s.tuneUDP()
-			return nil
-		}
-		tcp.Close()
-		if _, port, _ := net.SplitHostPort(s.opts.Addr); port != "0" || tries == 0 {
-			return err
-		}
-	}
-}
-
-func tcpAddr(l *net.TCPListener) netip.AddrPort {
-	if a, ok := l.Addr().(*net.TCPAddr); ok {
-		return a.AddrPort()
-	}
-	return netip.AddrPort{}
-}
-
-// Addr returns the address that the Server listens on, for UDP and TCP.
-func (s *Server) Addr() netip.AddrPort { return tcpAddr(s.tcp) }
-
-// Close releases a Server that does not run.
-func (s *Server) Close() error { return errors.Join(s.tcp.Close(), s.udp.Close()) }
-
 // Stats returns the counters so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	open := len(s.conns)
+	open := len(s.conns.open)
 	s.mu.Unlock()
 	return Stats{
 		Received:    s.received.Load(),
@@ -148,6 +131,8 @@ func (s *Server) Stats() Stats {
 		Dropped:     s.dropped.Load() + s.syslog.Failed() + s.cef.Failed(),
 		Connections: uint64(open),
 		Refused:     s.refused.Load(),
+		Displaced:   s.displaced.Load(),
+		Insecure:    s.insecure.Load(),
 	}
 }
 
@@ -176,8 +161,16 @@ func (s *Server) Run(ctx context.Context) error {
 	})()
 
 	var readers, worker sync.WaitGroup
-	readers.Go(func() { s.accept(reading) })
-	readers.Go(func() { s.readPackets(reading) })
+	if s.tcp != nil {
+		readers.Go(func() { s.accept(reading, s.tcp, nil) })
+		readers.Go(func() { s.readPackets(reading) })
+	}
+	if s.tls != nil {
+		readers.Go(func() { s.accept(reading, s.tls, s.opts.TLS) })
+	}
+	if s.socket != nil {
+		readers.Go(func() { s.readUnix(reading) })
+	}
 	worker.Go(func() { s.workPackets(reading) })
 	readers.Wait()
 	s.packets.close()
@@ -195,10 +188,20 @@ func (s *Server) stop() {
 	s.stopping = now.Add(s.opts.Drain / 2)
 	// Connections that the kernel has accepted already are still taken: to
 	// their senders, what they sent is delivered.
-	_ = s.tcp.SetDeadline(now.Add(lingerSilent))
-	s.deadline(s.udp, now.Add(lingerSilent))
-	for c := range s.conns {
-		s.deadline(c, now.Add(lingerSilent))
+	soon := now.Add(lingerSilent)
+	for _, l := range []*net.TCPListener{s.tcp, s.tls} {
+		if l != nil {
+			_ = l.SetDeadline(soon) // fails on a closed one only
+		}
+	}
+	if s.udp != nil {
+		s.deadline(s.udp, soon)
+	}
+	if s.socket != nil {
+		s.deadline(s.socket, soon)
+	}
+	for c := range s.conns.open {
+		s.deadline(c.raw, soon)
 	}
 }
 

@@ -77,7 +77,12 @@ func (b *bench) tail() *Tail {
 		opts.Now = func() time.Time { return testNow }
 	}
 	opts.Log = slog.New(slog.NewTextHandler(&b.log, nil))
-	return NewTail(b.store.Append, Offsets{
+	return NewTail(b.store.Append, b.kept(), opts)
+}
+
+// kept is b's place for offsets.
+func (b *bench) kept() Offsets {
+	return Offsets{
 		Load: func(ctx context.Context, key string) ([]byte, error) { return b.offsets[key], nil },
 		Save: func(ctx context.Context, key string, value []byte) error {
 			if err := b.crossing(); err != nil {
@@ -86,7 +91,7 @@ func (b *bench) tail() *Tail {
 			b.offsets[key] = slices.Clone(value)
 			return b.crossing()
 		},
-	}, opts)
+	}
 }
 
 // start runs a Tail until the returned stop is called.

@@ -1,9 +1,6 @@
 package ingest
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // syslogColumns are the columns of the Syslog table that rows fill, in the
 // order of [origin.row] ("Azure Monitor Logs reference: Syslog").
@@ -106,24 +103,4 @@ func boxed(names []string) []any {
 		values[i] = n
 	}
 	return values
-}
-
-// SyslogColumns returns the columns of the rows of [FileRows].
-func SyslogColumns() []string { return slices.Clone(syslogColumns) }
-
-// FileRows returns a function that makes a line of a log file at rest a row of
-// the Syslog table. Nothing is received here, so TimeGenerated is the line's own
-// time, as EventTime is; a line without one has that of the line before it, at
-// first written, when the file was last written. Times without a year are of
-// the latest that is not after that, those without a zone in loc.
-func FileRows(path string, written time.Time, loc *time.Location) func(line []byte) []any {
-	o := origin{collector: "", host: "", address: "", facility: fileFacility(path), severity: Info}
-	last := written
-	return func(line []byte) []any {
-		m := Parse(line, written, loc)
-		if !m.Time.IsZero() {
-			last = m.Time
-		}
-		return o.row(&m, last)
-	}
 }

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -21,11 +23,21 @@ type TailOptions struct {
 	Host     string         // this host's name: CollectorHostName, and HostName of lines that name none
 	Location *time.Location // zone of times that name none; default time.Local
 
+	// Format is how lines become rows. By default it is told by the first lines
+	// of each file, see [DetectFormat].
+	Format *Format
+
 	// Once reads to the end, an unfinished last line included, and stops.
 	Once bool
 
 	Poll  time.Duration // how often to look for more; default 250 ms
 	Grace time.Duration // how long a rotated file may still be written to; default 5 s
+
+	// What a [Follower] asks for. At the first run the rotated files backfill are
+	// read first. With leave the Tail ends when the file is gone and was read,
+	// with rotatedOnly the file itself is not read.
+	backfill           []string
+	leave, rotatedOnly bool
 
 	MaxLine  int // bytes; longer lines are cut; default 64 KiB
 	MaxRows  int // of a batch; default 1,000
@@ -35,8 +47,8 @@ type TailOptions struct {
 	Log *slog.Logger     // default: none
 }
 
-// A Tail follows a log file from its beginning and appends its lines to the
-// Syslog table, each exactly once over restarts and crashes (see checkpoint).
+// A Tail follows a log file from its beginning and appends its lines to a
+// table, each exactly once over restarts and crashes (see checkpoint).
 //
 // Rotation by renaming and by copying and truncating is followed, also what
 // happened while nobody was looking, as long as the rotated files lie beside
@@ -48,8 +60,9 @@ type Tail struct {
 	offsets Offsets
 	opts    TailOptions
 	key     string
-	origin  origin
 	buf     []byte
+	read    []finished
+	lag     atomic.Int64
 
 	received, committed, odd, truncated atomic.Uint64
 }
@@ -75,15 +88,15 @@ func NewTail(append Append, offsets Offsets, opts TailOptions) *Tail {
 	}
 	return &Tail{
 		append: append, offsets: offsets, opts: opts, key: "file:" + key,
-		origin: origin{collector: opts.Host, host: opts.Host, address: "", facility: fileFacility(opts.Path), severity: Info},
-		buf:    make([]byte, readChunk),
+		buf: make([]byte, readChunk),
 	}
 }
 
 // Stats returns the counters so far. After a crash the lines of one batch may
 // be counted though they were committed before it.
 func (t *Tail) Stats() Stats {
-	return Stats{Received: t.received.Load(), Committed: t.committed.Load(), Odd: t.odd.Load(), Truncated: t.truncated.Load()}
+	return Stats{Received: t.received.Load(), Committed: t.committed.Load(), Odd: t.odd.Load(), Truncated: t.truncated.Load(),
+		Lag: uint64(t.lag.Load())}
 }
 
 // Run follows the file until ctx ends, and returns nil then, or once it has
@@ -105,12 +118,12 @@ func (t *Tail) run(ctx context.Context) error {
 	}
 	for opened := g != nil; ; opened = true {
 		if g == nil {
-			if g, err = t.open(ctx, opened); err != nil {
+			if g, err = t.open(ctx, opened); g == nil || err != nil {
 				return err
 			}
 		}
 		next, done, err := t.begin(ctx, g)
-		g.Close()
+		g.close()
 		if done || err != nil {
 			return err
 		}
@@ -119,13 +132,20 @@ func (t *Tail) run(ctx context.Context) error {
 }
 
 // open opens the file at the path, and waits for it to appear unless Once is
-// set. An unreadable file is an error at the start; later, log rotation may be
-// about to put its permissions right.
+// set. It returns nil if it is not there and not waited for. An unreadable file
+// is an error at the start; later, log rotation may be about to put its
+// permissions right.
 func (t *Tail) open(ctx context.Context, opened bool) (*logfile, error) {
 	for waited := false; ; waited = true {
+		if t.opts.rotatedOnly {
+			return nil, nil
+		}
 		g, err := openLog(t.opts.Path)
 		if err == nil {
 			return g, nil
+		}
+		if t.opts.leave && errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
 		}
 		if t.opts.Once || !opened && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("follow log file: %w", err)
@@ -148,16 +168,20 @@ func (t *Tail) begin(ctx context.Context, g *logfile) (next *logfile, done bool,
 			return nil, false, err
 		}
 	}
-	return t.follow(ctx, g)
+	next, done, err = t.follow(ctx, g)
+	if g.unpack != nil && g.unpack.broken != nil {
+		t.opts.Log.Error("a compressed log file is damaged: what comes after is not read", "file", g.file.Name(), "offset", g.at.Offset, "error", g.unpack.broken)
+	}
+	return next, done, err
 }
 
 // follow reads a file until it ends for good: by rotation, or at its end if
-// Once is set. next is the file to go on with, nil for the one at the path;
-// done says that there is none.
+// Once is set or it is compressed. next is the file to go on with, nil for the
+// one at the path; done says that there is none.
 func (t *Tail) follow(ctx context.Context, g *logfile) (next *logfile, done bool, err error) {
 	var left time.Time // when the path was first seen to be another file
 	for {
-		n, err := t.readOn(ctx, g, t.opts.Once)
+		n, err := t.readOn(ctx, g, t.opts.Once || g.unpack != nil)
 		if errors.Is(err, errReplaced) {
 			next, err := t.afterTruncation(ctx, g)
 			return next, false, err
@@ -165,31 +189,50 @@ func (t *Tail) follow(ctx context.Context, g *logfile) (next *logfile, done bool
 		if err != nil {
 			return nil, false, err
 		}
-		info, missing := os.Stat(t.opts.Path)
-		current := missing == nil && os.SameFile(info, g.info)
-		// Nobody writes to a rotated file any more once a new one has lines and
-		// some time has passed.
-		moved := missing == nil && !current && (info.Size() > 0 || t.successor(g) != "")
+		p := t.place(g)
 		switch {
-		case !moved:
+		case !p.over:
 			left = time.Time{}
 		case left.IsZero():
 			left = time.Now()
 		}
-		if t.opts.Once || moved && n == 0 && time.Since(left) >= t.opts.Grace {
-			if _, err := t.readOn(ctx, g, true); err != nil && !errors.Is(err, errReplaced) {
-				return nil, false, err
-			}
-			if current {
-				return nil, true, nil // Once
+		switch {
+		case p.current && (t.opts.Once || g.unpack != nil):
+			return nil, true, nil
+		case t.opts.Once, p.over && n == 0 && (g.rested || time.Since(left) >= t.opts.Grace):
+			if t.opts.Once || p.succeeded || !t.opts.rotatedOnly { // else its end may yet be written to
+				if _, err := t.readOn(ctx, g, true); err != nil && !errors.Is(err, errReplaced) {
+					return nil, false, err
+				}
 			}
 			next := t.openSuccessor(g)
-			return next, next == nil && missing != nil, nil
+			return next, next == nil && !p.exists, nil
 		}
 		if err := wait(ctx, t.opts.Poll); err != nil {
 			return nil, false, err
 		}
 	}
+}
+
+// A place is where a file is in the rotation of its log.
+type place struct {
+	exists    bool // a file is at the log's path
+	current   bool // and it is this one
+	succeeded bool // a later one has been rotated
+	over      bool // nobody will write to it any more, once some time has passed
+}
+
+// place looks where g is. Nobody writes to a rotated file any more once a new
+// one has lines.
+func (t *Tail) place(g *logfile) (p place) {
+	info, err := os.Stat(t.opts.Path)
+	p.exists = err == nil && !t.opts.rotatedOnly
+	if p.current = p.exists && os.SameFile(info, g.info); p.current {
+		return p
+	}
+	p.succeeded = t.hasSuccessor(g)
+	p.over = p.succeeded || p.exists && info.Size() > 0 || !p.exists && t.opts.leave
+	return p
 }
 
 // readOn appends all lines that the file has. With last it takes an unfinished
@@ -199,8 +242,12 @@ func (t *Tail) readOn(ctx context.Context, g *logfile, last bool) (total int, er
 		if err := g.verify(); err != nil {
 			return total, err
 		}
-		if g.info.Size() == g.at.Offset {
+		t.lag.Store(g.lag())
+		if g.unpack == nil && g.lag() == 0 {
 			return total, nil
+		}
+		if ready, err := t.prepare(g, last); !ready || err != nil {
+			return total, err
 		}
 		s := span{from: g.at.Offset, skip: g.at.Skip, last: last,
 			maxLine: t.opts.MaxLine, maxRows: t.opts.MaxRows, maxBytes: int64(t.opts.MaxBytes)}
@@ -214,6 +261,9 @@ func (t *Tail) readOn(ctx context.Context, g *logfile, last bool) (total int, er
 
 // repeat carries out the intent that the last run may not have finished.
 func (t *Tail) repeat(ctx context.Context, g *logfile) error {
+	if _, err := t.prepare(g, true); err != nil {
+		return err
+	}
 	_, err := t.step(ctx, g, span{from: g.at.Offset, skip: g.at.Skip, until: g.at.End, maxLine: t.opts.MaxLine})
 	return err
 }
@@ -224,9 +274,20 @@ func (t *Tail) step(ctx context.Context, g *logfile, s span) (rows int, err erro
 	now := t.opts.Now()
 	var batch [][]any
 	var counts Stats
-	end, skip, err := readLines(g, s, t.buf, func(line []byte, cut bool) {
-		if row := t.row(line, cut, now, &counts); row != nil {
-			batch = append(batch, row)
+	header := g.format.header && s.from == 0
+	end, skip, err := readLines(g.text, s, t.buf, func(text []byte, cut bool) {
+		if header || len(trimFrame(text)) == 0 {
+			header = false
+			return
+		}
+		row, odd := g.rows(line{text, now})
+		batch = append(batch, row)
+		counts.Received++
+		if odd {
+			counts.Odd++
+		}
+		if cut {
+			counts.Truncated++
 		}
 	})
 	if err != nil {
@@ -243,8 +304,8 @@ func (t *Tail) step(ctx context.Context, g *logfile, s span) (rows int, err erro
 				return 0, err
 			}
 		}
-		b := picket.Batch{Table: syslogTable, ID: g.at.batchID(), Columns: syslogColumns, Rows: batch}
-		if err := retry(ctx, t.opts.Log, "append to Syslog", func() error { return t.append(ctx, b) }); err != nil {
+		b := picket.Batch{Table: g.format.Table, ID: g.at.batchID(), Columns: g.format.columnNames(), Rows: batch}
+		if err := retry(ctx, t.opts.Log, "append to "+b.Table, func() error { return t.append(ctx, b) }); err != nil {
 			return 0, fmt.Errorf("append lines of %s: %w", t.opts.Path, err)
 		}
 		t.committed.Add(uint64(len(batch)))
@@ -256,18 +317,35 @@ func (t *Tail) step(ctx context.Context, g *logfile, s span) (rows int, err erro
 	return len(batch), nil
 }
 
-// row returns a line as a row, or nil for an empty one.
-func (t *Tail) row(line []byte, cut bool, now time.Time, counts *Stats) []any {
-	if len(trimFrame(line)) == 0 {
-		return nil
+// prepare finds out how lines of the file become rows. It is not ready before
+// the file's first line is finished, unless there is none to come.
+func (t *Tail) prepare(g *logfile, last bool) (ready bool, err error) {
+	if g.rows != nil {
+		return true, nil
 	}
-	m := Parse(line, now, t.opts.Location)
-	counts.Received++
-	if m.Odd {
-		counts.Odd++
+	head := make([]byte, detectSize)
+	n, err := g.text.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("follow log file: %w", err)
 	}
-	if cut {
-		counts.Truncated++
+	head = head[:n]
+	if end := bytes.LastIndexByte(head, '\n'); end >= 0 {
+		head = head[:end+1] // whole lines
+	} else if !last && n < detectSize {
+		return false, nil
 	}
-	return t.origin.row(&m, now)
+	if err := g.verify(); err != nil {
+		return false, err
+	}
+	if g.format = t.opts.Format; g.format == nil {
+		if g.at.Format == "" {
+			g.at.Format = DetectFormat(t.opts.Path, head)
+		}
+		if g.format, err = NewFormat(FormatOptions{Name: g.at.Format}); err != nil {
+			return false, fmt.Errorf("follow log file %s: the format that was found at its beginning: %w", t.opts.Path, err)
+		}
+	}
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	g.rows = g.format.reader(source{host: t.opts.Host, path: t.opts.Path, loc: t.opts.Location, header: first})
+	return true, nil
 }

@@ -2,23 +2,27 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
 )
 
-// accept serves TCP connections until the listener's deadline at the stop, and
-// returns once all of them have ended.
-func (s *Server) accept(ctx context.Context) {
+// handshakeTime is how long a sender may take to agree on TLS.
+const handshakeTime = 10 * time.Second
+
+// accept serves the connections of a listener until its deadline at the stop,
+// and returns once all of them have ended. secure is nil for plain TCP.
+func (s *Server) accept(ctx context.Context, l *net.TCPListener, secure *tls.Config) {
 	var open sync.WaitGroup
 	defer open.Wait()
-	defer s.tcp.Close()
+	defer l.Close()
 	for pause := 5 * time.Millisecond; ; {
-		c, err := s.tcp.AcceptTCP()
+		raw, err := l.AcceptTCP()
 		switch {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return
@@ -31,75 +35,94 @@ func (s *Server) accept(ctx context.Context) {
 			continue
 		}
 		pause = 5 * time.Millisecond
+		c := &conn{Conn: raw, raw: raw}
+		if a, ok := raw.RemoteAddr().(*net.TCPAddr); ok {
+			c.peer = a.AddrPort().Addr().Unmap()
+			c.source = sourceOf(c.peer)
+		}
+		if secure != nil {
+			c.Conn = tls.Server(raw, secure)
+		}
 		if !s.enter(c) {
 			s.refused.Add(1)
-			c.Close()
+			raw.Close()
 			continue
 		}
 		open.Go(func() {
 			defer s.leave(c)
-			s.serve(ctx, c)
+			if s.handshake(ctx, c) {
+				s.serve(ctx, c)
+			}
 		})
 	}
 }
 
-// enter registers a connection, unless there are too many.
-func (s *Server) enter(c net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.conns) >= s.opts.MaxConns {
-		return false
+// handshake agrees on TLS with the sender, if it is to be, and reports whether
+// there is a connection to read from.
+func (s *Server) handshake(ctx context.Context, c *conn) bool {
+	t, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return true
 	}
-	s.conns[c] = struct{}{}
-	return true
-}
-
-func (s *Server) leave(c net.Conn) {
-	c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	s.limit(c)
+	c.reading.Store(true)
+	err := t.HandshakeContext(ctx)
+	c.reading.Store(false)
+	if err == nil {
+		return true
+	}
+	s.insecure.Add(1)
+	hint := "does the sender trust the server's certificate, and, with syslog_client_ca, has it one of its own?"
+	var plain tls.RecordHeaderError
+	if errors.As(err, &plain) {
+		hint = "is TLS switched on in the sender? Plain TCP is taken at the address of syslog"
+	}
+	s.noise.log(s.opts.Log, slog.LevelWarn, "no TLS with a syslog sender", "peer", c.peer, "error", err, "hint", hint)
+	return false
 }
 
 // serve reads a connection to its end.
-func (s *Server) serve(ctx context.Context, c net.Conn) {
-	var peer netip.Addr
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		peer = a.AddrPort().Addr()
-	}
-	from := s.origin(peer)
+func (s *Server) serve(ctx context.Context, c *conn) {
+	from := s.origin(c.peer)
 	frames := NewFramer(&patientReader{s, c}, s.opts.MaxMessage)
-	for {
+	for first := true; ; first = false {
 		line, truncated, err := frames.Next()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
-				s.opts.Log.Info("syslog connection broke off", "peer", peer, "error", err)
+				s.noise.log(s.opts.Log, slog.LevelInfo, "syslog connection broke off", "peer", c.peer, "error", err)
 			}
 			return
 		}
-		s.receive(ctx, line, truncated, from, s.opts.Now())
+		now := s.opts.Now()
+		if first && c.Conn == net.Conn(c.raw) && isTLS(line) {
+			s.insecure.Add(1)
+			s.noise.log(s.opts.Log, slog.LevelWarn, "a sender speaks TLS where plain syslog is taken", "peer", c.peer,
+				"hint", "send to the address of syslog_tls, or switch TLS off in the sender")
+			return
+		}
+		c.spoke = true
+		s.receive(ctx, line, truncated, from, now)
 	}
 }
 
-// A patientReader reads from a connection and gives up when it is silent for
-// too long, or at the Server's stop.
+// isTLS reports whether a first line is the head of a TLS record with a
+// ClientHello (RFC 8446 §5.1), which no syslog begins with.
+func isTLS(line []byte) bool {
+	return len(line) >= 3 && line[0] == 22 && line[1] == 3 && line[2] <= 4
+}
+
+// A patientReader reads from a connection and gives up when it has had no
+// whole message for too long, or at the Server's stop.
 type patientReader struct {
 	s *Server
-	c net.Conn
+	c *conn
 }
 
 func (r *patientReader) Read(p []byte) (int, error) {
-	now := time.Now()
-	r.s.deadline(r.c, now.Add(r.s.opts.Idle))
-	// In this order: a stop after the look sets the deadline itself.
-	r.s.mu.Lock()
-	stopping := r.s.stopping
-	r.s.mu.Unlock()
-	if !stopping.IsZero() {
-		if stopping.Sub(now) > lingerSilent {
-			stopping = now.Add(lingerSilent)
-		}
-		r.s.deadline(r.c, stopping)
-	}
+	r.s.limit(r.c)
+	r.c.reading.Store(true)
+	defer r.c.reading.Store(false)
 	return r.c.Read(p)
 }

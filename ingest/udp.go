@@ -1,13 +1,14 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -28,38 +29,72 @@ type packet struct {
 }
 
 // A packetQueue stands between the socket and the batcher, so that a commit of
-// some milliseconds drops nothing.
+// some milliseconds drops nothing. One peer may have half of it.
 type packetQueue struct {
-	ch    chan packet
-	bytes atomic.Int64
+	ch chan packet
+
+	mu     sync.Mutex
+	bytes  int
+	byPeer map[netip.Addr]share // of those that wait
 }
 
-func newPacketQueue() *packetQueue { return &packetQueue{ch: make(chan packet, maxPackets)} }
+// A share is what a peer has in the queue.
+type share struct{ packets, bytes int }
+
+func newPacketQueue() *packetQueue {
+	return &packetQueue{ch: make(chan packet, maxPackets), byPeer: map[netip.Addr]share{}}
+}
 
 // offer queues p if there is room. Only one goroutine may call it.
 func (q *packetQueue) offer(p packet) bool {
-	size := int64(len(p.line))
-	if q.bytes.Load()+size > maxPacketBytes {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := len(p.line)
+	have := q.byPeer[p.peer]
+	if q.bytes+size > maxPacketBytes || have.bytes+size > maxPacketBytes/2 || have.packets >= maxPackets/2 {
 		return false
 	}
-	q.bytes.Add(size)
 	select {
 	case q.ch <- p:
+		q.bytes += size
+		q.byPeer[p.peer] = share{have.packets + 1, have.bytes + size}
 		return true
 	default:
-		q.bytes.Add(-size)
 		return false
 	}
+}
+
+// done takes a packet that came out of the queue from its peer's share.
+func (q *packetQueue) done(p packet) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := len(p.line)
+	q.bytes -= size
+	if have := q.byPeer[p.peer]; have.packets > 1 {
+		q.byPeer[p.peer] = share{have.packets - 1, have.bytes - size}
+	} else {
+		delete(q.byPeer, p.peer)
+	}
+}
+
+// waiting returns how many datagrams are in the queue, and their bytes.
+func (q *packetQueue) waiting() (packets, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.ch), q.bytes
 }
 
 func (q *packetQueue) close() { close(q.ch) }
 
-// tuneUDP asks for a large socket buffer, and to be told what the kernel drops.
-// Receiving works without either.
-func (s *Server) tuneUDP() {
-	if err := s.udp.SetReadBuffer(socketBuffer); err != nil {
-		s.opts.Log.Warn("enlarge the buffer for datagrams", "error", err)
+// tune asks for a large socket buffer. Receiving works without.
+func (s *Server) tune(c interface{ SetReadBuffer(bytes int) error }, what string) {
+	if err := c.SetReadBuffer(socketBuffer); err != nil {
+		s.opts.Log.Warn("enlarge the buffer for "+what, "error", err)
 	}
+}
+
+// countOverflow asks to be told what the kernel drops.
+func (s *Server) countOverflow() {
 	raw, err := s.udp.SyscallConn()
 	if err == nil {
 		var failed error
@@ -72,6 +107,9 @@ func (s *Server) tuneUDP() {
 		s.opts.Log.Warn("datagrams dropped by the kernel will not be counted", "error", err)
 	}
 }
+
+// readPause is how long a reader waits after an error that may not last.
+const readPause = 10 * time.Millisecond
 
 // readPackets queues datagrams until the stop.
 func (s *Server) readPackets(ctx context.Context) {
@@ -86,25 +124,42 @@ func (s *Server) readPackets(ctx context.Context) {
 			return
 		case err != nil:
 			s.opts.Log.Warn("read datagram", "error", err)
-			if wait(ctx, 10*time.Millisecond) != nil {
+			if wait(ctx, readPause) != nil {
 				return
 			}
 			continue
 		}
-		if total, ok := overflow(control[:c]); ok {
-			s.dropped.Add(uint64(total - dropped))
+		if total, ok := overflow(control[:c]); ok && total != dropped {
+			s.drop(netip.Addr{}, uint64(total-dropped))
 			dropped = total
 		}
-		line, cut := buf[:n], n > s.opts.MaxMessage
-		if cut {
-			line = line[:s.opts.MaxMessage]
+		from := peer.Addr().Unmap()
+		line, cut := cutDatagram(buf[:n], s.opts.MaxMessage)
+		if n > 0 && !s.packets.offer(packet{bytes.Clone(line), from, cut, s.opts.Now()}) {
+			s.drop(from, 1)
 		}
-		line = append(make([]byte, 0, len(line)+len(CutMarker)), line...)
-		if cut {
-			line = markCut(line)
+	}
+}
+
+// cutDatagram bounds a datagram; one that is cut is a copy.
+func cutDatagram(line []byte, most int) ([]byte, bool) {
+	if len(line) <= most {
+		return line, false
+	}
+	return markCut(line[:most:most]), true
+}
+
+// workPackets turns queued datagrams into rows until the queue is closed and empty.
+func (s *Server) workPackets(ctx context.Context) {
+	var last netip.Addr
+	from := s.origin(last)
+	for p := range s.packets.ch {
+		s.packets.done(p)
+		if p.peer != last {
+			last, from = p.peer, s.origin(p.peer)
 		}
-		if n > 0 && !s.packets.offer(packet{line, peer.Addr(), cut, s.opts.Now()}) {
-			s.dropped.Add(1)
+		if line := trimFrame(p.line); len(line) > 0 {
+			s.receive(ctx, line, p.cut, from, p.time)
 		}
 	}
 }
@@ -125,19 +180,4 @@ func overflow(control []byte) (total uint32, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// workPackets turns queued datagrams into rows until the queue is closed and empty.
-func (s *Server) workPackets(ctx context.Context) {
-	var last netip.Addr
-	from := s.origin(last)
-	for p := range s.packets.ch {
-		s.packets.bytes.Add(-int64(len(p.line)))
-		if p.peer != last {
-			last, from = p.peer, s.origin(p.peer)
-		}
-		if line := trimFrame(p.line); len(line) > 0 {
-			s.receive(ctx, line, p.cut, from, p.time)
-		}
-	}
 }

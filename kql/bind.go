@@ -35,7 +35,8 @@ type binder struct {
 	rend      *Render
 	settings  []Prop // of set statements
 	request   request
-	watch     *watch // where a text is being completed; nil otherwise
+	searches  []search // in texts that have shapes
+	watch     *watch   // where a text is being completed; nil otherwise
 }
 
 // viewDef is a let-declared view, which search and find look into as well.

@@ -14,6 +14,7 @@ type expr struct {
 
 	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
 	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
+	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
 }
 

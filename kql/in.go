@@ -207,7 +207,7 @@ func (b *binder) hasList(x *syntax.In, l expr, list []expr, rel *relation) strin
 		terms = append(terms, s)
 	}
 	if constant {
-		return hasConst(l, terms, all)
+		return b.hasConst(l, terms, all)
 	}
 	var arrays []string
 	if rel != nil && len(rel.cols) > 0 {

@@ -85,11 +85,12 @@ func (b *binder) assign(r *relation, set []assignment) *relation {
 		for j := range cols[:len(r.cols)] {
 			if cols[j].name == a.name {
 				cols[j].typ, cols[j].bound, cols[j].weight, found = a.e.typ, a.e.bound, weight, true
+				cols[j].shaped = a.e.keepsShape()
 				replace = append(replace, a.e.sql+" AS "+cols[j].ref())
 			}
 		}
 		if !found {
-			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound, weight: weight}
+			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound, weight: weight, shaped: a.e.keepsShape()}
 			cols = append(cols, col)
 			add = append(add, a.e.sql+" AS "+col.ref())
 		}

@@ -72,7 +72,7 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 			matched = true
 		}
 		if !s.empty {
-			s.rel = b.step(s.rel, "SELECT * FROM "+s.rel.from+filter(p), s.rel.cols)
+			s.rel = b.filtered(s.rel, "*", p, s.rel.cols)
 		}
 		out = append(out, s)
 	}
@@ -299,7 +299,7 @@ func (b *binder) findColumns(r *relation, pred syntax.Expr, named []Column, pack
 	if len(s.list) == 0 {
 		s.list = []string{`NULL AS "$none"`}
 	}
-	return b.step(r, "SELECT "+s.sql()+r.hiddenList()+" FROM "+r.from+filter(p), s.cols)
+	return b.filtered(r, s.sql()+r.hiddenList(), p, s.cols)
 }
 
 // namesIn lists the names that x mentions.

@@ -12,7 +12,7 @@ func (b *binder) where(op *syntax.WhereOp, r *relation, c *ctx) *relation {
 		pred = n.X // the name means nothing
 	}
 	p := b.pred(starPred(pred, r.cols), c)
-	return b.step(r, "SELECT * FROM "+r.from+filter(p), r.cols)
+	return b.filtered(r, "*", p, r.cols)
 }
 
 // slip reports a predicate that has a name and no truth value: x = 5 for x == 5.

@@ -65,6 +65,10 @@ func openWorkspace(t testing.TB) (*sql.DB, testCatalog) {
 			t.Fatal(err)
 		}
 		cat[name] = &Table{Name: name, Columns: q.Columns, Hidden: true}
+		if name == "Syslog" {
+			cat[name].Shaped = "SyslogMessage"
+			addShapes(t, db, name, "SyslogMessage")
+		}
 	}
 	return db, cat
 }

@@ -218,6 +218,11 @@ func (b *binder) table(name string) (*relation, bool) {
 	}
 	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
+	for i := range r.cols {
+		if t.Shaped != "" && r.cols[i].name == t.Shaped {
+			r.cols[i].shaped, r.shaped, r.splits = true, true, true
+		}
+	}
 	if b.opt.Open {
 		r.loose = &looseTable{name: t.Name, declared: true}
 	}

@@ -15,6 +15,7 @@ type column struct {
 	// weight is how much SQL it stands for since the last table or aggregate, see
 	// weigh.
 	weight int
+	shaped bool   // the Shape column is of this text
 	also   string // another name it answers to where no column has that one, or ""
 }
 
@@ -26,8 +27,15 @@ type relation struct {
 	from   string   // quoted table name or the name of a CTE
 	cols   []column // the visible ones
 	hidden bool     // it carries the IngestionTime column
-	cheap  bool     // only row-wise work lies between it and stored tables
-	table  string   // the stored table's name, or the one given by "as", else ""
+	shaped bool     // it carries the Shape column
+	// splits says that filters may treat rows with and without a shape apart: only
+	// row-wise work lies between it and a stored table, and its rows have no order.
+	splits bool
+	// arms, when set, are two relations of which this one is the union: the rows
+	// with a shape, and those without.
+	arms  *[2]string
+	cheap bool   // only row-wise work lies between it and stored tables
+	table string // the stored table's name, or the one given by "as", else ""
 	// graph, when set, is what the relation is instead of a table.
 	graph *graph
 	// more are further tables that the operator yields besides this one.
@@ -79,7 +87,7 @@ func answerTimestamp(table string, cols []column) {
 // with returns the relation that a row-wise operator makes of r: same hidden
 // column, same cost.
 func (r *relation) with(from string, cols []column) *relation {
-	return &relation{from: from, cols: cols, hidden: r.hidden, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
+	return &relation{from: from, cols: cols, hidden: r.hidden, shaped: r.shaped, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
 }
 
 // ids hands out SQL identifiers that differ even without regard to case, since
@@ -131,6 +139,9 @@ func (r *relation) hiddenList() string {
 	s := r.partList()
 	if r.hidden {
 		s += ", " + quoteIdent(IngestionTime)
+	}
+	if r.shaped {
+		s += ", " + quoteIdent(Shape)
 	}
 	if r.open != nil {
 		s += ", " + quoteIdent(r.open.id)

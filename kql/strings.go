@@ -51,6 +51,7 @@ func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
 	l, r = asText(l), asText(r)
 	out := expr{typ: Bool, window: l.window || r.window}
 	if op.fn != "" {
+		l, r := l, r
 		if !op.cs && !caseless(r) {
 			l, r = lowered(l), lowered(r)
 		}
@@ -61,6 +62,11 @@ func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
 		}
 	} else {
 		out.sql = op.has(l, r)
+	}
+	if s, ok := r.lit.(string); ok && b.hasShape(l) {
+		if t, ok := op.shapeOf(s); ok {
+			out.sql = b.byShape(t.sql(), t.exact, out.sql)
+		}
 	}
 	if op.not {
 		out.sql = "(NOT " + out.sql + ")"
@@ -126,8 +132,21 @@ func (o strOp) hasValue(text, term string) string {
 	return "(CASE WHEN contains(" + text + ", " + term + ") THEN regexp_matches(" + text + ", " + p + ") ELSE false END)"
 }
 
-// hasAny lowers has_any or has_all over constant terms.
-func hasConst(l expr, terms []string, all bool) string {
+// hasConst lowers has_any or has_all over constant terms.
+func (b *binder) hasConst(l expr, terms []string, all bool) string {
+	text := hasText(l, terms, all)
+	if !b.hasShape(l) {
+		return text
+	}
+	test, exact, ok := shapesOf(terms, all)
+	if !ok {
+		return text
+	}
+	return b.byShape(test, exact, text)
+}
+
+// hasText is has_any or has_all over the text itself.
+func hasText(l expr, terms []string, all bool) string {
 	parts := make([]string, 0, len(terms))
 	op := strOp{before: true, after: true}
 	op.cs = true // the text is brought to lower case here, if it must be, and the terms below

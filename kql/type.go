@@ -74,6 +74,7 @@ type Table struct {
 	Name    string   // as stored; lookup is case-sensitive, as in KQL
 	Columns []Column // in order, the hidden ones left out
 	Hidden  bool     // whether the table has the IngestionTime column
+	Shaped  string   // the string column whose shapes the table has in Shape, or ""
 }
 
 // Catalog tells which tables exist.

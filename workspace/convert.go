@@ -17,8 +17,9 @@ import (
 
 var background = context.Background()
 
-// convert turns the rows of b into full rows of the table: the hidden ingestion
-// time first, then every column in order, with the values DuckDB holds.
+// convert turns the rows of b into full rows of the table as it is stored, with
+// the values DuckDB holds: the hidden ingestion time first, then every column in
+// order, and the shape in its place among them.
 func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
@@ -28,6 +29,7 @@ func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
 	for i, c := range t.Columns {
 		index[c.Name] = i
 	}
+	shaper := db.shaperOf(b.Table)
 	from := make([]int, len(b.Columns)) // value -> column
 	given := make([]bool, len(t.Columns))
 	for i, name := range b.Columns {
@@ -40,9 +42,8 @@ func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
 		}
 		from[i], given[c] = c, true
 	}
-	now := kql.TicksOf(db.now())
-	blank := db.blank(t)
-	width := len(t.Columns) + 1
+	blank := db.blank(t, shaper)
+	width := len(blank)
 	rows := make([][]driver.Value, len(b.Rows))
 	cells := make([]driver.Value, width*len(b.Rows))
 	for i, in := range b.Rows {
@@ -50,8 +51,7 @@ func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
 			return nil, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
 		}
 		row := cells[i*width : (i+1)*width : (i+1)*width]
-		row[0] = now
-		copy(row[1:], blank)
+		copy(row, blank)
 		for j, v := range in {
 			if v == nil {
 				continue // keeps the blank
@@ -61,18 +61,26 @@ func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
 			if err != nil {
 				return nil, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, c.Name, err)
 			}
-			row[1+from[j]] = dv
+			row[shaper.place(from[j])] = dv
 		}
 		rows[i] = row
+	}
+	if shaper != nil {
+		shaper.fill(rows, shaper.place(index[t.Shaped]))
 	}
 	return rows, nil
 }
 
-// blank is what columns hold when nothing is given: empty strings, NULL for
-// the other types, and the columns that the workspace itself fills.
-func (db *DB) blank(t *kql.Table) []driver.Value {
-	row := make([]driver.Value, len(t.Columns))
-	for i, c := range t.Columns {
+// blank is a row in which nothing is given: empty strings, NULL for the other
+// types, and the columns that the workspace itself fills.
+func (db *DB) blank(t *kql.Table, s *shaper) []driver.Value {
+	row := make([]driver.Value, s.place(len(t.Columns)))
+	row[0] = kql.TicksOf(db.now())
+	if s != nil {
+		row[s.position] = noShape
+	}
+	for column, c := range t.Columns {
+		i := s.place(column)
 		switch {
 		case c.Name == "TenantId":
 			row[i] = db.id

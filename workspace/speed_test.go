@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -24,7 +25,7 @@ type speedCase struct{ name, kql, other string }
 // -benchtime 5x, which is five turns of each, one after the other.
 func BenchmarkDetections(b *testing.B) {
 	db := speedWorkspace(b)
-	report := newSpeedReport("hand-written SQL")
+	report := newSpeedReport("hand-written SQL", os.Getpid())
 	for _, c := range detectionCases(newCorpus(speedRows(b)).addrs) {
 		b.Run(c.name, func(b *testing.B) {
 			report.compare(b, c.name, func() []string { return askKQL(b, db, c.kql) }, func() []string { return askSQL(b, db, c.other) })
@@ -42,7 +43,7 @@ func BenchmarkSearch(b *testing.B) {
 	if err == nil {
 		err = peer.load(newCorpus(n), n)
 	}
-	report := newSpeedReport("VictoriaLogs " + victoriaLogsVersion)
+	report := newSpeedReport("VictoriaLogs "+victoriaLogsVersion, peer.pid())
 	for _, c := range searchCases(newCorpus(n).addrs) {
 		b.Run(c.name, func(b *testing.B) {
 			other := func() []string { return peer.ask(b, c.other) }
@@ -191,25 +192,29 @@ func askSQL(b *testing.B, db *DB, query string) []string {
 // speedReport collects what was measured, to be printed as a table.
 type speedReport struct {
 	than  string
+	pid   int // of the process that answers the other's queries
 	lines []string
 }
 
-func newSpeedReport(than string) *speedReport { return &speedReport{than: than} }
+func newSpeedReport(than string, pid int) *speedReport { return &speedReport{than: than, pid: pid} }
 
 // compare runs ours and other in turns, holds their answers against each other,
-// and notes the median times. other is nil when there is nobody to compare with.
+// and notes the median times and what they took of the processors, which tells
+// more on a machine that has other work. other is nil when there is nobody to
+// compare with.
 func (r *speedReport) compare(b *testing.B, name string, ours, other func() []string) {
 	b.Helper()
 	var x, y []time.Duration
+	var xCPU, yCPU time.Duration
 	var got, want []string
 	for b.Loop() {
-		start := time.Now()
+		start, before := time.Now(), processorTime(os.Getpid())
 		got = ours()
-		x = append(x, time.Since(start))
+		x, xCPU = append(x, time.Since(start)), xCPU+processorTime(os.Getpid())-before
 		if other != nil {
-			start = time.Now()
+			start, before = time.Now(), processorTime(r.pid)
 			want = other()
-			y = append(y, time.Since(start))
+			y, yCPU = append(y, time.Since(start)), yCPU+processorTime(r.pid)-before
 		}
 	}
 	ms := func(list []time.Duration) float64 {
@@ -228,11 +233,25 @@ func (r *speedReport) compare(b *testing.B, name string, ours, other func() []st
 		b.Fatalf("answers differ: %d rows and %d rows, such as\n%.200q\n%.200q", len(got), len(want), got, want)
 	}
 	b.ReportMetric(ms(x)/ms(y), "ratio")
-	r.lines = append(r.lines, fmt.Sprintf("%s\t%.1f\t%.1f\t%.2f", name, ms(x), ms(y), ms(x)/ms(y)))
+	turn := func(total time.Duration) float64 { return float64(total.Microseconds()) / 1e3 / float64(len(x)) }
+	r.lines = append(r.lines, fmt.Sprintf("%s\t%.1f\t%.1f\t%.2f\t%.0f\t%.0f\t%.2f", name, ms(x), ms(y), ms(x)/ms(y), turn(xCPU), turn(yCPU), turn(xCPU)/turn(yCPU)))
+}
+
+// processorTime is what a process and its threads took of the processors, to 10
+// ms; 0 where the system does not tell as Linux does.
+func processorTime(pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the third field of proc(5) and on
+	user, _ := strconv.Atoi(f[14-3])
+	system, _ := strconv.Atoi(f[15-3])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 func (r *speedReport) print() {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nquery\tPicket ms\t%s ms\tratio\n%s\n", r.than, strings.Join(r.lines, "\n"))
+	fmt.Fprintf(w, "\nquery\tPicket ms\t%s ms\tratio\tPicket CPU ms\tits CPU ms\tratio\n%s\n", r.than, strings.Join(r.lines, "\n"))
 	w.Flush()
 }

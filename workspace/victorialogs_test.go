@@ -23,7 +23,18 @@ import (
 const victoriaLogsVersion = "v1.52.1"
 
 // victoriaLogs is a running VictoriaLogs on the loopback.
-type victoriaLogs struct{ addr string }
+type victoriaLogs struct {
+	addr string
+	cmd  *osexec.Cmd
+}
+
+// pid is its process, 0 when it does not run.
+func (v *victoriaLogs) pid() int {
+	if v == nil {
+		return 0
+	}
+	return v.cmd.Process.Pid
+}
 
 // startVictoriaLogs builds and starts it. An error says why it cannot be had.
 func startVictoriaLogs(b *testing.B) (*victoriaLogs, error) {
@@ -40,13 +51,13 @@ func startVictoriaLogs(b *testing.B) (*victoriaLogs, error) {
 	}
 	v := &victoriaLogs{addr: l.Addr().String()}
 	l.Close()
-	cmd := osexec.Command(filepath.Join(dir, "victoria-logs"), "-storageDataPath="+filepath.Join(dir, "data"), "-httpListenAddr="+v.addr, "-retentionPeriod=100y", "-search.maxQueryDuration=2m", "-loggerLevel=ERROR")
-	if err := cmd.Start(); err != nil {
+	v.cmd = osexec.Command(filepath.Join(dir, "victoria-logs"), "-storageDataPath="+filepath.Join(dir, "data"), "-httpListenAddr="+v.addr, "-retentionPeriod=100y", "-search.maxQueryDuration=2m", "-loggerLevel=ERROR")
+	if err := v.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start it: %w", err)
 	}
 	b.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		_ = v.cmd.Process.Signal(os.Interrupt)
+		_ = v.cmd.Wait()
 	})
 	for range 100 {
 		if resp, err := http.Get("http://" + v.addr + "/health"); err == nil {

@@ -70,8 +70,9 @@ type DB struct {
 	guard    *guard
 	id       string // of the workspace: TenantId of every row
 
-	mu     sync.RWMutex
-	tables map[string]*kql.Table
+	mu      sync.RWMutex
+	tables  map[string]*kql.Table
+	shapers map[string]*shaper // of the tables that have shapes
 
 	also    map[string]string
 	sides   map[string]*kql.Table
@@ -93,6 +94,7 @@ func Open(path string, o Options) (*DB, error) {
 		now:      o.Now,
 		limits:   o.Limits,
 		tables:   map[string]*kql.Table{},
+		shapers:  map[string]*shaper{},
 		also:     o.Also,
 		sides:    map[string]*kql.Table{},
 		requests: make(chan request, 64),
@@ -179,6 +181,9 @@ func (db *DB) open(path string, o Options) error {
 	if err := db.loadCatalog(ctx); err != nil {
 		return err
 	}
+	if err := db.loadShapes(ctx); err != nil {
+		return err
+	}
 	conn, err := connector.Connect(ctx)
 	if err != nil {
 		return err
@@ -209,6 +214,7 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
 		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, PRIMARY KEY (table_name, id))`,
 		`CREATE TABLE IF NOT EXISTS "$workspace" (id VARCHAR)`,
+		createShapes,
 		`INSERT INTO "$workspace" SELECT '` + uuid.NewString() + `' WHERE NOT EXISTS (SELECT 1 FROM "$workspace")`,
 	} {
 		if _, err := db.pool.ExecContext(ctx, s); err != nil {

@@ -203,7 +203,11 @@ func (w *writer) newAppender(table string) (*duckdb.Appender, error) {
 	if !ok || !slices.ContainsFunc(t.Columns, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
 		return duckdb.NewAppenderFromConn(w.conn, "", table)
 	}
-	return textAppender(w.conn, table, append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...))
+	columns := append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...)
+	if s := w.db.shaperOf(table); s != nil {
+		columns = slices.Insert(columns, s.position, kql.Column{Name: kql.Shape, Type: kql.String})
+	}
+	return textAppender(w.conn, table, columns)
 }
 
 func (w *writer) dropAppenders() {
@@ -238,9 +242,12 @@ func (w *writer) create(t kql.Table) error {
 		if len(add) == 0 {
 			return nil
 		}
-		next.Columns = slices.Clone(cur.Columns)
+		next.Columns, next.Shaped = slices.Clone(cur.Columns), cur.Shaped
 	}
 	next.Columns = append(next.Columns, add...)
+	if !exists {
+		next.Shaped = shaped(next)
+	}
 	// The appender knows the old columns only.
 	if a := w.appenders[t.Name]; a != nil {
 		_ = a.Close()
@@ -251,6 +258,9 @@ func (w *writer) create(t kql.Table) error {
 	}
 	w.db.mu.Lock()
 	w.db.tables[t.Name] = &next
+	if next.Shaped != "" && !exists {
+		w.db.shapers[t.Name] = newShaper(1 + len(next.Columns))
+	}
 	w.db.mu.Unlock()
 	return nil
 }
@@ -273,8 +283,16 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		for i, c := range t.Columns {
 			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), columnSQL(c.Type))
 		}
+		if t.Shaped != "" {
+			fmt.Fprintf(&b, ", %s VARCHAR DEFAULT ''", quote(kql.Shape))
+		}
 		if err := exec(w.conn, b.String()+")"); err != nil {
 			return err
+		}
+		if t.Shaped != "" {
+			if err := exec(w.conn, fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s', %d)`, t.Name, t.Shaped, 1+len(t.Columns))); err != nil {
+				return err
+			}
 		}
 	}
 	var args []driver.NamedValue

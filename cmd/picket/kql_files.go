@@ -92,7 +92,7 @@ func openSession(ctx context.Context, o *kqlOptions, stdio stdio) (_ *session, e
 		if err := s.inspect(t); err != nil {
 			return nil, err
 		}
-		if t.format == "syslog" || t.format == "text" {
+		if slices.Contains(logFormats(), t.format) {
 			logs = append(logs, *t)
 			continue
 		}
@@ -160,8 +160,8 @@ func (s *session) inspect(t *fileTable) error {
 				return err
 			}
 		}
-		if !slices.Contains(append(workspace.Formats(), "syslog", "text"), format) {
-			return misuse("unknown format %q of files: want %s, syslog or text", format, strings.Join(workspace.Formats(), ", "))
+		if known := append(workspace.Formats(), logFormats()...); !slices.Contains(known, format) {
+			return misuse("unknown format %q of files: want one of %s", format, strings.Join(known, ", "))
 		}
 		if t.format != "" && t.format != format {
 			return fmt.Errorf("table %s: %s is %s and %s is %s: want files of one format, or --format-in", t.name, t.paths[0], t.format, path, format)

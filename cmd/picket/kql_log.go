@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"picket"
@@ -43,8 +42,10 @@ func sniff(path string) (string, error) {
 		return "parquet", nil
 	case isJSON(head):
 		return "json", nil
-	case isSyslog(head):
-		return "syslog", nil
+	}
+	switch format := ingest.DetectFormat(path, head); {
+	case format != "syslog" || isSyslog(head):
+		return format, nil
 	case isDivided(head, ','):
 		return "csv", nil
 	case isDivided(head, '\t'):
@@ -113,18 +114,22 @@ const (
 	maxLogLine = 1 << 20 // bytes; the rest of a longer line is left out, and marked so
 )
 
-// loadLog makes a table of the lines of log files: of syslog, with the columns
-// of the Syslog table that lines fill; of any other text, with RawData and
-// FilePath, as the tables of custom text logs have them (Microsoft's page
-// "Collect logs from a text file with Azure Monitor Agent").
+// logFormats are the formats of files that are read line by line; the others
+// are DuckDB's to read.
+func logFormats() []string { return []string{"syslog", "cef", "apache", "nginx", "text"} }
+
+// loadLog makes a table of the lines of log files, with the columns that they
+// have when a server follows such a file.
 func loadLog(ctx context.Context, ws *workspace.DB, t fileTable) error {
-	table := kql.Table{Name: t.name, Columns: []kql.Column{{Name: "RawData", Type: kql.String}, {Name: "FilePath", Type: kql.String}}}
-	if t.format == "syslog" {
-		table.Columns = nil
-		for _, name := range ingest.SyslogColumns() {
-			table.Columns = append(table.Columns, kql.Column{Name: name, Type: syslogType(name)})
-		}
+	o := ingest.FormatOptions{Name: t.format}
+	if t.format == "text" {
+		o.Table = "Text_CL" // its rows go to t.name all the same
 	}
+	format, err := ingest.NewFormat(o)
+	if err != nil {
+		return err
+	}
+	table := kql.Table{Name: t.name, Columns: format.Columns}
 	if err := ws.CreateTable(ctx, table); err != nil {
 		return err
 	}
@@ -133,25 +138,15 @@ func loadLog(ctx context.Context, ws *workspace.DB, t fileTable) error {
 		batch.Columns = append(batch.Columns, c.Name)
 	}
 	for _, path := range t.paths {
-		if err := appendLog(ctx, ws, batch, path, t.format); err != nil {
+		if err := appendLog(ctx, ws, batch, path, format); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
 }
 
-func syslogType(column string) kql.Type {
-	switch column {
-	case "TimeGenerated", "EventTime":
-		return kql.DateTime
-	case "ProcessID":
-		return kql.Int
-	}
-	return kql.String
-}
-
 // appendLog appends the lines of one file to a table.
-func appendLog(ctx context.Context, ws *workspace.DB, batch picket.Batch, path, format string) error {
+func appendLog(ctx context.Context, ws *workspace.DB, batch picket.Batch, path string, format *ingest.Format) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -161,10 +156,7 @@ func appendLog(ctx context.Context, ws *workspace.DB, batch picket.Batch, path, 
 		return err
 	}
 	defer f.Close()
-	row := func(line []byte) []any { return []any{strings.TrimRight(string(line), "\r\n"), path} }
-	if format == "syslog" {
-		row = ingest.FileRows(path, info.ModTime(), time.Local)
-	}
+	row := format.FileRows(path, info.ModTime(), time.Local)
 	r := bufio.NewReaderSize(f, 1<<20)
 	for done := false; !done; {
 		line, err := readLine(r)

@@ -79,7 +79,7 @@ func TestKQLFiles(t *testing.T) {
 	f("", "ip,ProcessID\n203.0.113.7,411\n203.0.113.8,411\n",
 		`auth | where SyslogMessage has "Failed password" | project ip = extract(@"from (\S+)", 1, SyslogMessage), ProcessID`, "DIR/auth.log")
 	f("", "Count\n3\n", "Syslog | where Computer == 'web1' and monthofyear(TimeGenerated) == 11 | count", "--table", "Syslog=DIR/auth.log")
-	f("", "RawData\n\"2026-11-23 05:00:00,123 INFO started, ok\"\nanother line\n\uFFFD\x00end\n", "app | project RawData", "DIR/app.log")
+	f("", "RawData\n\"2026-11-23 05:00:00,123 INFO started, ok\"\nanother line\n\\xff\\x00end\n", "app | project RawData", "DIR/app.log")
 	f("", "s\n3\n", "data | summarize s = sum(n)", "DIR/data")
 	f("", "a,b\n1,\"2,3\"\n", "tabs", "DIR/tabs.txt")
 	f("", "RawData\na\tb\n\"1\t2,3\"\n", "tabs | project RawData", "DIR/tabs.txt", "--format-in", "text")

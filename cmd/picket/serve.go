@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,10 +18,13 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	listen := fs.String("listen", "", "`address` of the HTTP APIs (default 127.0.0.1:8480)")
 	listenTLS := fs.String("listen-tls", "", "`address` of the same over TLS, or off (default: the port after that of --listen)")
 	syslog := fs.String("syslog", "", "`address` for syslog over UDP and TCP, or off (default 127.0.0.1:5514)")
+	syslogTLS := fs.String("syslog-tls", "", "`address` for syslog over TLS, such as 0.0.0.0:6514, or off (default off)")
+	clientCA := fs.String("syslog-client-ca", "", "PEM `file` of the authority that certificates of syslog senders must be of")
+	socket := fs.String("syslog-socket", "", "`path` of a datagram socket for syslog of this host's programs")
 	debug := fs.Bool("debug", false, "log more")
-	var logs []string
+	var logs []app.LogConfig
 	fs.Func("log", "follow this log `file`; may be repeated", func(s string) error {
-		logs = append(logs, s)
+		logs = append(logs, app.LogConfig{Path: s})
 		return nil
 	})
 	operands, err := parse(fs, args, stdio)
@@ -50,6 +54,8 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	if *syslog != "" {
 		c.Syslog = *syslog
 	}
+	c.SyslogTLS, c.SyslogClientCA = cmp.Or(*syslogTLS, c.SyslogTLS), cmp.Or(*clientCA, c.SyslogClientCA)
+	c.SyslogSocket = cmp.Or(*socket, c.SyslogSocket)
 	level := slog.LevelInfo
 	if *debug {
 		level = slog.LevelDebug
@@ -62,6 +68,6 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	log.Info("Picket is up", "api", a.URL(), "tls", a.TLSURL(), "syslog", a.SyslogAddr(), "data", *data)
+	log.Info("Picket is up", "api", a.URL(), "tls", a.TLSURL(), "syslog", a.SyslogAddr(), "syslog_tls", a.SyslogTLSAddr(), "data", *data)
 	return a.Run(ctx)
 }

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goccy/go-yaml"
+
+	"picket/ingest"
+	"picket/kql"
+)
+
+// LogConfig is a file to follow, or a pattern of such: in picket.yaml its path
+// alone, or a mapping.
+type LogConfig struct {
+	Path      string        `yaml:"path"`
+	Format    string        `yaml:"format"` // empty: told by the first lines
+	Table     string        `yaml:"table"`
+	Columns   yaml.MapSlice `yaml:"columns"` // of json and csv: name: type, or name: {type, from}
+	Fields    []string      `yaml:"fields"`
+	Delimiter string        `yaml:"delimiter"`
+	Time      string        `yaml:"time"`
+}
+
+// UnmarshalYAML reads a path or a mapping.
+func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) error {
+	if err := unmarshal(&l.Path); err == nil {
+		return nil
+	}
+	type plain LogConfig
+	return unmarshal((*plain)(l))
+}
+
+// ingestFormat is the format that l asks for, nil if the first lines are to tell.
+func (l LogConfig) ingestFormat() (*ingest.Format, error) {
+	if l.Path == "" {
+		return nil, errors.New("path is empty; want a file or a pattern, for example /var/log/nginx/*.log")
+	}
+	o := ingest.FormatOptions{Name: l.Format, Table: l.Table, Fields: l.Fields, Delimiter: l.Delimiter, Time: l.Time}
+	for _, item := range l.Columns {
+		c, err := mappedColumn(item)
+		if err != nil {
+			return nil, err
+		}
+		o.Columns = append(o.Columns, c)
+	}
+	if l.Format == "" {
+		if l.Table != "" || len(o.Columns) > 0 || len(l.Fields) > 0 || l.Delimiter != "" || l.Time != "" {
+			return nil, fmt.Errorf("format is missing; want one of %v", ingest.FormatNames())
+		}
+		return nil, nil
+	}
+	return ingest.NewFormat(o)
+}
+
+// mappedColumn reads one of columns.
+func mappedColumn(item yaml.MapItem) (ingest.MappedColumn, error) {
+	c := ingest.MappedColumn{Name: fmt.Sprint(item.Key)}
+	var name string
+	switch v := item.Value.(type) {
+	case string:
+		name = v
+	case map[string]any:
+		for k, x := range v {
+			s, ok := x.(string)
+			switch {
+			case ok && k == "type":
+				name = s
+			case ok && k == "from":
+				c.From = s
+			default:
+				return c, fmt.Errorf("column %s: unknown %s: %v; want type and from, both text", c.Name, k, x)
+			}
+		}
+	default:
+		return c, fmt.Errorf("column %s: found %v; want a type, or {type: …, from: …}", c.Name, v)
+	}
+	t, ok := kql.ParseType(name)
+	if !ok {
+		return c, fmt.Errorf("column %s: unknown type %q; want string, int, long, real, bool, datetime, dynamic or guid", c.Name, name)
+	}
+	c.Type = t
+	return c, nil
+}

@@ -1,0 +1,231 @@
+package kql
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Shape is the hidden column of a table whose [Table.Shaped] names a column of
+// text: the text's shape, or "" where none is kept.
+//
+// A shape is what lines of one kind have in common: the text in lower case, each
+// term between two bytes 1, a term with a digit in it replaced by 0. There are
+// few shapes, so DuckDB stores them as a dictionary and looks for a term in its
+// entries instead of in every row; and the borders of terms are in the text, so
+// that a plain search finds them.
+const Shape = "$shape"
+
+// maxShape is how many bytes of text have a shape: longer ones do not recur.
+const maxShape = 1024
+
+const termBorder = 1
+
+// AppendShape appends the shape of text to dst. It reports false, and appends
+// what is of no use, for a text that has none: one with characters outside of
+// ASCII, with a byte 1, or too long.
+func AppendShape(dst []byte, text string) ([]byte, bool) {
+	if len(text) > maxShape {
+		return dst, false
+	}
+	for i := 0; i < len(text); {
+		c := text[i]
+		if shapeKinds[c] == unshapely {
+			return dst, false
+		}
+		if shapeKinds[c] == ofDelimiter {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		dst = append(dst, termBorder)
+		begin := len(dst)
+		digits := false
+		for ; i < len(text); i++ {
+			c = text[i]
+			k := shapeKinds[c]
+			if k < ofLetter {
+				break
+			}
+			digits = digits || k == ofDigit
+			dst = append(dst, c|0x20) // upper case to lower; what it does to digits is dropped
+		}
+		if digits {
+			dst = append(dst[:begin], '0')
+		}
+		dst = append(dst, termBorder)
+	}
+	return dst, true
+}
+
+type shapeKind byte
+
+const (
+	unshapely shapeKind = iota
+	ofDelimiter
+	ofLetter
+	ofDigit
+)
+
+// shapeKinds says what each byte is in a shaped text.
+var shapeKinds = func() (kinds [256]shapeKind) {
+	for c := range 128 {
+		switch {
+		case c == termBorder:
+		case c >= '0' && c <= '9':
+			kinds[c] = ofDigit
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+			kinds[c] = ofLetter
+		default:
+			kinds[c] = ofDelimiter
+		}
+	}
+	return kinds
+}()
+
+// shapeTest is what a search for a constant means for the shape of a text.
+type shapeTest struct {
+	fn   string // SQL function of (shape, part)
+	part string
+	// exact says that a text fits if and only if its shape does; otherwise a text
+	// that fits has such a shape, but not the other way round.
+	exact bool
+}
+
+// shapeOf returns the test that o makes of a shape, if it says anything.
+func (o strOp) shapeOf(operand string) (shapeTest, bool) {
+	t := shapeTest{fn: o.fn, exact: !o.cs}
+	before, after := o.before, o.after // whether a term of the text begins, or ends, with the operand
+	switch o.fn {
+	case "contains":
+	case "starts_with":
+		before = true
+	case "ends_with":
+		after = true
+	case "=":
+		before, after = true, true
+	case "":
+		t.fn = "contains"
+	default:
+		return t, false
+	}
+	shape, ok := AppendShape(nil, operand)
+	if !ok || operand == "" {
+		return t, false
+	}
+	t.exact = t.exact && strings.IndexByte(string(shape), '0') < 0
+	// A term that is cut off by an end of the operand may be any that begins or
+	// ends so, and of those some have digits: only its border on the other side
+	// is sure.
+	if !before && shape[0] == termBorder {
+		shape = shape[1+strings.IndexByte(string(shape[1:]), termBorder):]
+		t.exact = false
+	}
+	if last := len(shape) - 1; !after && last > 0 && shape[last] == termBorder {
+		shape = shape[:strings.LastIndexByte(string(shape[:last]), termBorder)+1]
+		t.exact = false
+	}
+	t.part = string(shape)
+	return t, t.exact || strings.Trim(t.part, "\x01 ") != ""
+}
+
+// sql is the test of the shape.
+func (t shapeTest) sql() string {
+	if t.fn == "=" {
+		return "(" + quoteIdent(Shape) + " = " + quoteString(t.part) + ")"
+	}
+	return t.fn + "(" + quoteIdent(Shape) + ", " + quoteString(t.part) + ")"
+}
+
+// shapesOf is the test that has_any or has_all over terms makes of a shape.
+func shapesOf(terms []string, all bool) (sql string, exact, ok bool) {
+	has := strOp{before: true, after: true}
+	exact = true
+	var parts []string
+	for _, s := range terms {
+		t, ok := has.shapeOf(s)
+		exact = exact && ok && t.exact
+		switch {
+		case ok:
+			parts = append(parts, t.part)
+		case !all:
+			return "", false, false
+		}
+	}
+	if len(parts) == 0 {
+		return "", false, false
+	}
+	slices.Sort(parts)
+	parts = slices.Compact(parts)
+	tests := make([]string, len(parts))
+	for i, p := range parts {
+		tests[i] = shapeTest{fn: "contains", part: p}.sql()
+		parts[i] = regexp.QuoteMeta(p)
+	}
+	switch {
+	case all:
+		return "(" + strings.Join(tests, " AND ") + ")", exact, true
+	case len(tests) <= 4:
+		return "(" + strings.Join(tests, " OR ") + ")", exact, true
+	}
+	return "regexp_matches(" + quoteIdent(Shape) + ", " + quoteString(strings.Join(parts, "|")) + ")", exact, true
+}
+
+// search is a search in a text that has shapes.
+type search struct {
+	sql string // for any row
+	// with and without are the same for rows that have a shape, and for the others.
+	with, without string
+}
+
+// maxSearches is how many searches of a query are asked of shapes.
+const maxSearches = 1000
+
+// byShape makes text, a search in column l, a search in its shape where there is
+// one: test, which is exact as [shapeTest] says.
+func (b *binder) byShape(test string, exact bool, text string) string {
+	if !exact {
+		test = "(" + test + " AND " + text + ")"
+	}
+	s := search{"(CASE WHEN " + quoteIdent(Shape) + " <> '' THEN " + test + " ELSE " + text + " END)", test, text}
+	b.searches = append(b.searches, s)
+	return s.sql
+}
+
+// hasShape reports whether e is a column of text whose shape is at hand.
+func (b *binder) hasShape(e expr) bool { return e.keepsShape() && len(b.searches) < maxSearches }
+
+// keepsShape reports whether e is nothing but a column of text that has shapes.
+func (e expr) keepsShape() bool { return e.shaped != "" && e.shaped == e.sql }
+
+// filtered emits the rows of r for which p is true, with the columns cols, which
+// list names.
+//
+// Where p searches in a text that has shapes, the rows with and those without are
+// filtered each by themselves: DuckDB then reads the texts of the latter alone.
+func (b *binder) filtered(r *relation, list string, p expr, cols []column) *relation {
+	from := func(source string, p expr) string { return "SELECT " + list + " FROM " + source + filter(p) }
+	with, without := p, p
+	if r.arms != nil || r.splits {
+		var pairs, other []string
+		for _, s := range b.searches {
+			pairs, other = append(pairs, s.sql, s.with), append(other, s.sql, s.without)
+		}
+		with.sql, without.sql = strings.NewReplacer(pairs...).Replace(p.sql), strings.NewReplacer(other...).Replace(p.sql)
+	}
+	arms := r.arms
+	switch {
+	case p.window, arms == nil && with.sql == p.sql:
+		out := b.step(r, from(r.from, p), cols)
+		out.splits = r.splits && !p.window
+		return out
+	case arms == nil:
+		arms = &[2]string{r.from, r.from}
+		with.sql = "(" + quoteIdent(Shape) + " <> '' AND " + with.sql + ")"
+		without.sql = "(" + quoteIdent(Shape) + " = '' AND " + without.sql + ")"
+	}
+	next := &[2]string{b.emit(from(arms[0], with), r.cheap), b.emit(from(arms[1], without), r.cheap)}
+	out := b.step(r, "SELECT * FROM "+next[0]+" UNION ALL SELECT * FROM "+next[1], cols)
+	out.arms = next
+	return out
+}

@@ -1,0 +1,144 @@
+package workspace
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"picket/kql"
+)
+
+// freeText are the names of columns that hold a line as its program wrote it. A
+// table keeps the shapes of the first of them that it has; see [kql.Shape].
+var freeText = [...]string{"SyslogMessage", "Message", "RawData"}
+
+// shaped returns the column of t that has shapes, or "".
+func shaped(t kql.Table) string {
+	for _, name := range freeText {
+		if slices.Contains(t.Columns, kql.Column{Name: name, Type: kql.String}) {
+			return name
+		}
+	}
+	return ""
+}
+
+const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PRIMARY KEY, column_name VARCHAR, position INTEGER)`
+
+// loadShapes reads which tables have shapes, and adds the column to those that
+// were made by a Picket that knew of none: their rows have no shape.
+func (db *DB) loadShapes(ctx context.Context) error {
+	for name, t := range db.tables {
+		column := shaped(*t)
+		if column == "" || !t.Hidden {
+			continue
+		}
+		for _, s := range []string{
+			`BEGIN`,
+			fmt.Sprintf(`ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s VARCHAR DEFAULT ''`, quote(name), quote(kql.Shape)),
+			fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s', %d) ON CONFLICT DO NOTHING`, name, column, 1+len(t.Columns)),
+			`COMMIT`,
+		} {
+			if _, err := db.pool.ExecContext(ctx, s); err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+		}
+	}
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name, position FROM "$shape"`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, column string
+		var position int
+		if err := rows.Scan(&table, &column, &position); err != nil {
+			return err
+		}
+		if t := db.tables[table]; t != nil {
+			t.Shaped = column
+			db.shapers[table] = newShaper(position)
+		}
+	}
+	return rows.Err()
+}
+
+// shaperOf returns what gives the rows of a table their shapes, nil where they
+// have none.
+func (db *DB) shaperOf(table string) *shaper {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.shapers[table]
+}
+
+// shaper gives texts their shapes, as far as these recur: one that is not seen
+// again would be a text that is stored twice.
+type shaper struct {
+	position int // of the Shape column among those stored
+
+	mu   sync.Mutex
+	buf  []byte
+	seed maphash.Seed
+	// once are hashes of shapes seen once, each in its place until another comes.
+	once *[4096]uint64
+	// known are the shapes seen again, older those before there were too many.
+	known, older map[string]driver.Value
+}
+
+// maxKnown is how many shapes a shaper keeps, twice over. With more of them
+// DuckDB would not store them as a dictionary.
+const maxKnown = 4096
+
+func newShaper(position int) *shaper { return &shaper{position: position, seed: maphash.MakeSeed()} }
+
+// place is where a row as it is stored has the table's column; s may be nil.
+func (s *shaper) place(column int) int {
+	if s != nil && 1+column >= s.position {
+		return 2 + column
+	}
+	return 1 + column
+}
+
+// fill sets the shapes of rows, whose text is at the given position.
+func (s *shaper) fill(rows [][]driver.Value, text int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, row := range rows {
+		if t, ok := row[text].(string); ok {
+			row[s.position] = s.shape(t)
+		}
+	}
+}
+
+// noShape is what rows without a shape hold.
+var noShape driver.Value = ""
+
+// shape returns the shape of text, or "" for one that has none or a new one.
+func (s *shaper) shape(text string) driver.Value {
+	var ok bool
+	if s.buf, ok = kql.AppendShape(s.buf[:0], text); !ok {
+		return noShape
+	}
+	if v, ok := s.known[string(s.buf)]; ok {
+		return v
+	}
+	v, ok := s.older[string(s.buf)]
+	if !ok {
+		h := maphash.Bytes(s.seed, s.buf)
+		if s.once == nil {
+			s.once = new([4096]uint64)
+		}
+		if seen := &s.once[h%uint64(len(s.once))]; *seen != h {
+			*seen = h
+			return noShape
+		}
+		v = string(s.buf)
+	}
+	if len(s.known) >= maxKnown || s.known == nil {
+		s.known, s.older = map[string]driver.Value{}, s.known
+	}
+	s.known[v.(string)] = v
+	return v
+}
