@@ -25,7 +25,7 @@ func shaped(t kql.Table) string {
 	return ""
 }
 
-const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PRIMARY KEY, column_name VARCHAR, position INTEGER)`
+const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PRIMARY KEY, column_name VARCHAR)`
 
 // loadShapes reads which tables have shapes, and adds the column to those that
 // were made by a Picket that knew of none: their rows have no shape.
@@ -38,7 +38,7 @@ func (db *DB) loadShapes(ctx context.Context) error {
 		for _, s := range []string{
 			`BEGIN`,
 			fmt.Sprintf(`ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s VARCHAR DEFAULT ''`, quote(name), quote(kql.Shape)),
-			fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s', %d) ON CONFLICT DO NOTHING`, name, column, 1+len(t.Columns)),
+			fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s') ON CONFLICT DO NOTHING`, name, column),
 			`COMMIT`,
 		} {
 			if _, err := db.pool.ExecContext(ctx, s); err != nil {
@@ -46,20 +46,19 @@ func (db *DB) loadShapes(ctx context.Context) error {
 			}
 		}
 	}
-	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name, position FROM "$shape"`)
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name FROM "$shape"`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var table, column string
-		var position int
-		if err := rows.Scan(&table, &column, &position); err != nil {
+		if err := rows.Scan(&table, &column); err != nil {
 			return err
 		}
 		if t := db.tables[table]; t != nil {
 			t.Shaped = column
-			db.shapers[table] = newShaper(position)
+			db.shapers[table] = newShaper()
 		}
 	}
 	return rows.Err()
@@ -76,8 +75,6 @@ func (db *DB) shaperOf(table string) *shaper {
 // shaper gives texts their shapes, as far as these recur: one that is not seen
 // again would be a text that is stored twice.
 type shaper struct {
-	position int // of the Shape column among those stored
-
 	mu   sync.Mutex
 	buf  []byte
 	seed maphash.Seed
@@ -91,24 +88,19 @@ type shaper struct {
 // DuckDB would not store them as a dictionary.
 const maxKnown = 4096
 
-func newShaper(position int) *shaper { return &shaper{position: position, seed: maphash.MakeSeed()} }
+func newShaper() *shaper { return &shaper{seed: maphash.MakeSeed()} }
 
-// place is where a row as it is stored has the table's column; s may be nil.
-func (s *shaper) place(column int) int {
-	if s != nil && 1+column >= s.position {
-		return 2 + column
-	}
-	return 1 + column
-}
-
-// fill sets the shapes of rows, whose text is at the given position.
+// fill sets the shapes of rows, the last of their values; their text is at the
+// given position.
 func (s *shaper) fill(rows [][]driver.Value, text int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
+		shape := noShape
 		if t, ok := row[text].(string); ok {
-			row[s.position] = s.shape(t)
+			shape = s.shape(t)
 		}
+		row[len(row)-1] = shape
 	}
 }
 
