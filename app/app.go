@@ -65,6 +65,7 @@ type App struct {
 	syslog  *ingest.Server // nil when off
 	files   *ingest.Follower
 	beat    *ingest.Heartbeat
+	market  []part // tells AWS Marketplace of usage, when that is set up
 	http    *http.Server
 	silent  silent // connections of http
 	listen  net.Listener
@@ -176,6 +177,9 @@ func (a *App) wire(ctx context.Context) error {
 	a.Reputation = reputation.New(a.State, reputation.Options{Skip: sources.Skip, Changed: sources.Engine.Changed, TokenKey: tokenKey,
 		PriceUSD: a.cfg.Prowl.PriceUSD, FreePerMonth: a.cfg.Prowl.FreePerMonth, Metrics: a.metrics, Logger: a.component("reputation")})
 
+	if a.market, err = a.marketplace(ctx); err != nil {
+		return err
+	}
 	a.Incidents = incident.New(a.State, incident.Options{
 		Append: a.Workspace.Append,
 		RunPlaybook: func(ctx context.Context, tx *sql.Tx, name, runID string, trigger json.RawMessage) error {
@@ -297,8 +301,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}
+	books := append(a.market, part{"metering", a.Reputation.Run})
 	err := runStages(ctx,
-		[]part{{"workspace", a.Workspace.Watch}, {"metering", a.Reputation.Run}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}},
+		append(books, []part{{"workspace", a.Workspace.Watch}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}}...),
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

@@ -61,6 +61,8 @@ type Config struct {
 	// Providers are the reputation services that are asked about addresses, by
 	// name: those with a key here, and those that need none.
 	Providers map[string]ProviderConfig `yaml:"providers"`
+	// Marketplace has AWS Marketplace bill the buyers of this server's API.
+	Marketplace MarketplaceConfig `yaml:"aws_marketplace"`
 	// NoProviders asks nobody over a network.
 	NoProviders bool `yaml:"-"`
 	// ReverseDNS asks this host's resolver for the names of addresses. Whoever runs
@@ -252,6 +254,9 @@ func (r configReader) parse() (Config, error) {
 	if field, err := c.checkSyslog(); err != nil {
 		return Config{}, r.problem(field, "%v", err)
 	}
+	if err := r.checkMarketplace(c.Marketplace); err != nil {
+		return Config{}, err
+	}
 	return c, r.checkProwl(c.Prowl)
 }
 
@@ -271,7 +276,7 @@ const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, 
 	"logs (path, format, table, columns, fields, delimiter, time), " +
 	"own, force_public, rule_delay, " +
 	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +
-	"providers, reverse_dns, " +
+	"providers, aws_marketplace (product_code, dimension, region), reverse_dns, " +
 	"queries (running, per_caller, queue, per_30s, memory_mb), " +
 	"metrics, " +
 	"external (url, path, refresh), " +

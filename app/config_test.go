@@ -87,6 +87,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	f("prowl:\n  url: https://x\n  api_key: canary\n  api_key_file: k\n", "picket.yaml:4:17", "one of them")
 	f("prowl:\n  url: https://x\n  api_key: \"canary\n", "picket.yaml:3:")
 	f("prowl:\n  free_per_month: -1\n", "picket.yaml:2:19", "negative")
+	f("aws_marketplace:\n  product_code: x\n", "picket.yaml:2:15", "dimension")
 	f("prowl: canary\n", "picket.yaml:1:")
 	f("- x\n", "picket.yaml:1:")
 }
@@ -108,7 +109,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 33 {
+	if len(all) != 37 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {

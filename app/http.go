@@ -26,7 +26,8 @@ func (a *App) wireServer() error {
 	handler := server.New(server.Options{
 		Intake: a.Intake, SharedKey: shared,
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation, Library: a.Library, Engine: a.sources.Engine,
-		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Logger: a.component("prowl")}),
+		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Cause: a.cause, Logger: a.component("prowl")}),
+		Cause: a.cause,
 		Admin: admin,
 		Verify: func(ctx context.Context, key picket.Secret, scope string) (string, error) {
 			k, err := a.Reputation.VerifyKey(ctx, key, scope)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,12 +26,18 @@ func (a *App) wirePlaybooks(ctx context.Context, skip *reputation.Skipper) error
 		return fmt.Errorf("the playbooks' API key: %w", err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 50, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment}
-	cache := reputation.NewCache(a.State, ownToken{key, a.host(), transport}, reputation.CacheOptions{Skip: skip, Logger: a.component("cache")})
+	cache := reputation.NewCache(a.State, ownToken{key, a.host(), transport}, reputation.CacheOptions{Skip: skip, Answered: a.bookCall, Logger: a.component("cache")})
 	a.Playbooks, err = playbook.New(a.State, playbook.Options{
 		HTTP:       cache,
 		Parameters: func(string) map[string]any { return a.parameters(key) },
 		Incidents:  playbookDesk{a.Incidents},
-		SkipReason: skip.Reason,
+		SkipReason: func(by playbook.By, ip netip.Addr) string {
+			why := skip.Reason(ip)
+			if why != "" {
+				a.bookRun(by.RunID, a.prowlIsOurs(), ip, reputation.AnsweredSkipped)
+			}
+			return why
+		},
 		// There is no managed identity outside Azure: here it stands for the
 		// right to write to this server, and to no other.
 		Token:  func(context.Context, string) (picket.Secret, error) { return key, nil },

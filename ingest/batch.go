@@ -20,8 +20,8 @@ var ErrStopped = errors.New("ingest: stopped")
 // BatchOptions says when a batch is full. Zero values mean the defaults.
 type BatchOptions struct {
 	MaxDelay time.Duration // how long the first row may wait; default 1 s
-	MaxRows  int           // default 1,000
-	MaxBytes int           // of text, roughly; default 1 MiB
+	MaxRows  int           // default 122,880, which the workspace can write straight to their place
+	MaxBytes int           // of memory, roughly; default 64 MiB
 
 	// Drain is how long Run goes on trying to write what it holds after its
 	// context ended; default 10 s.
@@ -32,8 +32,8 @@ type BatchOptions struct {
 
 func (o BatchOptions) withDefaults() BatchOptions {
 	o.MaxDelay = cmp.Or(max(0, o.MaxDelay), time.Second)
-	o.MaxRows = cmp.Or(max(0, o.MaxRows), 1000)
-	o.MaxBytes = cmp.Or(max(0, o.MaxBytes), 1<<20)
+	o.MaxRows = cmp.Or(max(0, o.MaxRows), 122_880)
+	o.MaxBytes = cmp.Or(max(0, o.MaxBytes), 64<<20)
 	o.Drain = cmp.Or(max(0, o.Drain), 10*time.Second)
 	o.Log = orDiscard(o.Log)
 	return o
@@ -74,8 +74,9 @@ type group struct {
 	isDue bool // due is closed
 }
 
-func newGroup() *group {
-	return &group{started: make(chan struct{}), due: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{})}
+// newGroup returns a group with room for as many rows as the last one had.
+func newGroup(last int) *group {
+	return &group{rows: make([][]any, 0, last), started: make(chan struct{}), due: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{})}
 }
 
 func (g *group) hurry() {
@@ -88,7 +89,7 @@ func (g *group) hurry() {
 // NewBatcher returns a Batcher for rows of the given columns. Nothing is
 // written until Run.
 func NewBatcher(append Append, table string, columns []string, opts BatchOptions) *Batcher {
-	return &Batcher{append: append, table: table, columns: columns, opts: opts.withDefaults(), filling: newGroup()}
+	return &Batcher{append: append, table: table, columns: columns, opts: opts.withDefaults(), filling: newGroup(0)}
 }
 
 // A Ticket stands for a row that was added.
@@ -108,32 +109,65 @@ func (t Ticket) Wait(ctx context.Context) error {
 // Add puts a row into the next batch. It waits while the batch is full, and
 // fails only with ctx's error or [ErrStopped]. The row belongs to the Batcher then.
 func (b *Batcher) Add(ctx context.Context, row []any) (Ticket, error) {
-	size := rowSize(row)
 	for {
-		b.mu.Lock()
-		g := b.filling
-		if b.stopped {
-			b.mu.Unlock()
-			return Ticket{}, ErrStopped
+		g, n, err := b.put([][]any{row})
+		if err != nil || n == 1 {
+			return Ticket{g}, err
 		}
-		if !b.full(g) {
-			if len(g.rows) == 0 {
-				close(g.started)
-			}
-			g.rows = append(g.rows, row)
-			g.bytes += size
-			if b.full(g) {
-				g.hurry()
-			}
-			b.mu.Unlock()
-			return Ticket{g}, nil
+		if err := g.room(ctx); err != nil {
+			return Ticket{}, err
 		}
-		b.mu.Unlock()
-		select {
-		case <-g.taken:
-		case <-ctx.Done():
-			return Ticket{}, ctx.Err()
+	}
+}
+
+// AddAll puts rows into the next batches, and returns how many it did: all,
+// unless it fails as Add does.
+func (b *Batcher) AddAll(ctx context.Context, rows [][]any) (added int, err error) {
+	for len(rows) > added {
+		g, n, err := b.put(rows[added:])
+		if added += n; err != nil {
+			return added, err
 		}
+		if n > 0 {
+			continue
+		}
+		if err := g.room(ctx); err != nil {
+			return added, err
+		}
+	}
+	return added, nil
+}
+
+// put adds rows to the group that is being filled until it is full, and returns
+// how many.
+func (b *Batcher) put(rows [][]any) (g *group, n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return nil, 0, ErrStopped
+	}
+	g = b.filling
+	for n < len(rows) && !b.full(g) {
+		if len(g.rows) == 0 {
+			close(g.started)
+		}
+		g.rows = append(g.rows, rows[n])
+		g.bytes += rowSize(rows[n])
+		n++
+	}
+	if b.full(g) {
+		g.hurry()
+	}
+	return g, n, nil
+}
+
+// room waits until the group is taken, so that the next can be filled.
+func (g *group) room(ctx context.Context) error {
+	select {
+	case <-g.taken:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -141,9 +175,9 @@ func (b *Batcher) full(g *group) bool {
 	return len(g.rows) >= b.opts.MaxRows || g.bytes >= b.opts.MaxBytes
 }
 
-// rowSize is about what a row takes: its text and a few bytes a value.
+// rowSize is about what a row takes: its text and 16 bytes a value.
 func rowSize(row []any) int {
-	n := 8 * len(row)
+	n := 16 * len(row)
 	for _, v := range row {
 		if s, ok := v.(string); ok {
 			n += len(s)
@@ -221,7 +255,7 @@ func (b *Batcher) take(stop bool) *group {
 		}
 		return nil
 	}
-	b.filling, b.writing = newGroup(), g
+	b.filling, b.writing = newGroup(len(g.rows)), g
 	close(g.taken)
 	return g
 }

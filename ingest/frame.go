@@ -11,7 +11,7 @@ import (
 const CutMarker = " …[cut]"
 
 const (
-	readBuffer = 16 << 10
+	readBuffer = 64 << 10
 
 	// maxCountDigits bounds how far the framer looks for the end of an octet count.
 	maxCountDigits = 10
@@ -27,7 +27,7 @@ const (
 // anything else ends at LF, CRLF or NUL (§3.4.2). A number that is not followed
 // by " <", or is too large to believe, is text.
 //
-// It holds at most one message plus 16 KiB. A longer message is cut at the
+// It holds at most one message plus 64 KiB. A longer message is cut at the
 // limit, ends with [CutMarker], and the rest of it is skipped.
 type Framer struct {
 	r   *bufio.Reader

@@ -211,23 +211,10 @@ func (s *Server) deadline(c net.Conn, t time.Time) { _ = c.SetReadDeadline(t) }
 
 // receive takes in one message from a sender.
 func (s *Server) receive(ctx context.Context, line []byte, truncated bool, from *origin, now time.Time) {
-	s.received.Add(1)
-	if truncated {
-		s.truncated.Add(1)
-	}
-	m := Parse(line, now, s.opts.Location)
-	batcher := s.cef
-	row, odd, ok := from.cefEvent(&m, now, s.opts.Location)
-	if !ok {
-		batcher = s.syslog
-		row, odd = from.row(&m, now), m.Odd
-	}
-	if odd {
-		s.odd.Add(1)
-	}
-	if _, err := batcher.Add(ctx, row); err != nil {
-		s.dropped.Add(1) // only at the stop, with a workspace that does not answer
-	}
+	b := s.newBurst(from)
+	b.at(now)
+	b.take(ctx, line, truncated)
+	b.hand(ctx)
 }
 
 // origin returns what is known of a sender.

@@ -63,11 +63,11 @@ func send(t *testing.T, c net.Conn, text string) {
 func await(t *testing.T, s *store, n int) {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
-	for len(s.column("Type")) < n {
+	for len(s.column("TimeGenerated")) < n {
 		select {
 		case <-s.arrived:
 		case <-timeout:
-			t.Fatalf("%d rows arrived, want %d", len(s.column("Type")), n)
+			t.Fatalf("%d rows arrived, want %d", len(s.column("TimeGenerated")), n)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestServerStop(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if got := len(s.column("Type")); got != n+101 {
+	if got := len(s.column("TimeGenerated")); got != n+101 {
 		t.Errorf("%d rows, want %d", got, n+101)
 	}
 	if !slices.Contains(s.column("SyslogMessage"), any("unfinished")) {

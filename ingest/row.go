@@ -6,7 +6,7 @@ import "time"
 // order of [origin.row] ("Azure Monitor Logs reference: Syslog").
 var syslogColumns = []string{
 	"TimeGenerated", "EventTime", "Computer", "HostName", "HostIP", "Facility", "SeverityLevel", "SyslogMessage",
-	"ProcessName", "ProcessID", "CollectorHostName", "SourceSystem", "Type",
+	"ProcessName", "ProcessID", "CollectorHostName", "SourceSystem",
 }
 
 // An origin is where lines come from: a sender or a file. It fills what a line
@@ -27,28 +27,35 @@ type origin struct {
 // window of TimeGenerated, and whoever has a slow or wrong clock, or sends late,
 // would otherwise stay outside of it, by accident or to hide. The sender's time is EventTime.
 func (o *origin) row(m *Message, received time.Time) []any {
+	return o.fill(make([]any, len(syslogColumns)), m, received, nil)
+}
+
+// fill does as row, into a row that is there. received is a time, boxed once for
+// all rows.
+func (o *origin) fill(row []any, m *Message, received any, known *names) []any {
 	if !m.Priority {
 		m.Severity = o.severity
 		if m.Facility == User {
 			m.Facility = o.facility
 		}
 	}
-	event := m.Time
-	if event.IsZero() {
-		event = received
+	event := received
+	if !m.Time.IsZero() {
+		event = known.moment(m.Time)
 	}
 	host := o.host
 	if m.HostName != "" {
-		host = m.HostName
+		host = known.value(m.HostName)
 	}
 	var id any
 	if m.HasPID {
 		id = m.ProcessID
 	}
-	return []any{
+	copy(row, []any{
 		received, event, host, host, o.address, facilityValues[m.Facility], severityValues[m.Severity], m.body(),
-		m.ProcessName, id, o.collector, "Linux", syslogTable,
-	}
+		known.value(m.ProcessName), id, o.collector, "Linux",
+	})
+	return row
 }
 
 // body is the text for SyslogMessage. The table has no column for structured

@@ -32,12 +32,12 @@ func TestServerRow(t *testing.T) {
 		"TimeGenerated": testNow, "EventTime": time.Date(2025, 11, 23, 3, 12, 59, 0, time.UTC), "Computer": "web1", "HostName": "web1",
 		"HostIP": "127.0.0.1", "Facility": "authpriv", "SeverityLevel": "info", "ProcessName": "sshd", "ProcessID": int32(4242),
 		"SyslogMessage":     "Failed password for root from 203.0.113.7 port 51022 ssh2",
-		"CollectorHostName": "collector", "SourceSystem": "Linux", "Type": "Syslog",
+		"CollectorHostName": "collector", "SourceSystem": "Linux",
 	})
 	f(1, map[string]any{
 		"TimeGenerated": testNow, "EventTime": testNow, "Computer": "127.0.0.1", "HostName": "127.0.0.1",
 		"HostIP": "127.0.0.1", "Facility": "user", "SeverityLevel": "notice", "ProcessName": "", "ProcessID": nil,
-		"SyslogMessage": "sudo: no header", "CollectorHostName": "collector", "SourceSystem": "Linux", "Type": "Syslog",
+		"SyslogMessage": "sudo: no header", "CollectorHostName": "collector", "SourceSystem": "Linux",
 	})
 }
 

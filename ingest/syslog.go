@@ -47,7 +47,11 @@ type Message struct {
 // ends and line ends are removed; a MSGID, or a PROCID that is no number, goes
 // with the rest of an RFC 5424 header.
 func Parse(line []byte, now time.Time, loc *time.Location) Message {
-	s := clean(line)
+	return parse(clean(line), now, loc)
+}
+
+// parse reads a message of which clean has made text.
+func parse(s string, now time.Time, loc *time.Location) Message {
 	m := Message{Facility: User, Severity: Info}
 	if s == "" {
 		m.Odd = true
@@ -80,11 +84,24 @@ func Parse(line []byte, now time.Time, loc *time.Location) Message {
 
 // clean returns line as text that a table can hold.
 func clean(line []byte) string {
-	line = bytes.TrimRight(bytes.TrimLeft(line, "\x00"), "\r\n\x00") // a hole left by copytruncate reads as NULs
-	line = bytes.TrimPrefix(line, []byte(bom))
-	if utf8.Valid(line) && bytes.IndexByte(line, 0) < 0 {
+	line = trimLine(line)
+	if plain(line) {
 		return string(line)
 	}
+	return escape(line)
+}
+
+// trimLine cuts off what is around a line.
+func trimLine(line []byte) []byte {
+	line = bytes.TrimRight(bytes.TrimLeft(line, "\x00"), "\r\n\x00") // a hole left by copytruncate reads as NULs
+	return bytes.TrimPrefix(line, []byte(bom))
+}
+
+// plain reports whether line is text as it is: UTF-8 without NUL.
+func plain(line []byte) bool { return utf8.Valid(line) && bytes.IndexByte(line, 0) < 0 }
+
+// escape writes what is not text as \xNN.
+func escape(line []byte) string {
 	const hex = "0123456789abcdef"
 	var b strings.Builder
 	for i := 0; i < len(line); {

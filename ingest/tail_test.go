@@ -44,7 +44,7 @@ func TestTailRealLog(t *testing.T) {
 		}
 	}
 	// Again: all of it is known.
-	if got := b.once(); got.Received > 1000 || len(b.store.column("Type")) != 2000 {
+	if got := b.once(); got.Received > 1000 || len(b.store.column("TimeGenerated")) != 2000 {
 		t.Errorf("the second time: %+v", got)
 	}
 }

@@ -85,8 +85,9 @@ func (s *Server) handshake(ctx context.Context, c *conn) bool {
 
 // serve reads a connection to its end.
 func (s *Server) serve(ctx context.Context, c *conn) {
-	from := s.origin(c.peer)
-	frames := NewFramer(&patientReader{s, c}, s.opts.MaxMessage)
+	got := s.newBurst(s.origin(c.peer))
+	defer got.hand(ctx)
+	frames := NewFramer(&patientReader{ctx, s, c, got}, s.opts.MaxMessage)
 	for first := true; ; first = false {
 		line, truncated, err := frames.Next()
 		if err != nil {
@@ -95,7 +96,6 @@ func (s *Server) serve(ctx context.Context, c *conn) {
 			}
 			return
 		}
-		now := s.opts.Now()
 		if first && c.Conn == net.Conn(c.raw) && isTLS(line) {
 			s.insecure.Add(1)
 			s.noise.log(s.opts.Log, slog.LevelWarn, "a sender speaks TLS where plain syslog is taken", "peer", c.peer,
@@ -103,7 +103,7 @@ func (s *Server) serve(ctx context.Context, c *conn) {
 			return
 		}
 		c.spoke = true
-		s.receive(ctx, line, truncated, from, now)
+		got.take(ctx, line, truncated)
 	}
 }
 
@@ -116,13 +116,18 @@ func isTLS(line []byte) bool {
 // A patientReader reads from a connection and gives up when it has had no
 // whole message for too long, or at the Server's stop.
 type patientReader struct {
-	s *Server
-	c *conn
+	ctx context.Context
+	s   *Server
+	c   *conn
+	got *burst // of what was read
 }
 
 func (r *patientReader) Read(p []byte) (int, error) {
+	r.got.hand(r.ctx) // nothing waits for what may never come
 	r.s.limit(r.c)
 	r.c.reading.Store(true)
 	defer r.c.reading.Store(false)
-	return r.c.Read(p)
+	n, err := r.c.Read(p)
+	r.got.at(r.s.opts.Now())
+	return n, err
 }

@@ -118,7 +118,7 @@ func getIPs(_ context.Context, x *step, body any) *outcome {
 		seen[addr] = true
 		reason := ""
 		if x.runner.o.SkipReason != nil {
-			reason = x.runner.o.SkipReason(addr)
+			reason = x.runner.o.SkipReason(By{x.playbook, x.runID}, addr)
 		}
 		ips = append(ips, map[string]any{"Address": addr.String(), "Type": "ip", "SkipReason": reason})
 	}

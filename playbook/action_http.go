@@ -140,7 +140,10 @@ func (s *httpCall) evaluate(x *step) (*request, *outcome) {
 		}
 	}
 	r.header.Set("X-Ms-Client-Request-Id", x.requestID)
+	// As Logic Apps has them: who is asked knows for whom.
 	r.header.Set("X-Ms-Workflow-Run-Id", x.runID)
+	r.header.Set("X-Ms-Workflow-Name", x.playbook)
+	r.header.Set("X-Ms-Client-Tracking-Id", x.runID)
 	return r, nil
 }
 

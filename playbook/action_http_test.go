@@ -43,7 +43,7 @@ func call1(t *testing.T, action string, rt http.RoundTripper) *outcome {
 	r := &Runner{log: slog.New(slog.DiscardHandler), http: &http.Client{Transport: rt, CheckRedirect: sameOrigin}, o: Options{Now: time.Now, Token: tokenOf}}
 	e := testEnv()
 	e.params["Ids"] = []any{int64(1)}
-	return a.spec.(executor).run(t.Context(), &step{action: a, env: e, runner: r, runID: "run1", requestID: "0b1fdb3e-5a10-4e58-a7a0-6a0f3a6f0001"})
+	return a.spec.(executor).run(t.Context(), &step{action: a, env: e, runner: r, runID: "run1", playbook: "enrich", requestID: "0b1fdb3e-5a10-4e58-a7a0-6a0f3a6f0001"})
 }
 
 func TestRetries(t *testing.T) {
@@ -136,7 +136,7 @@ func TestHTTPRequest(t *testing.T) {
 		t.Fatal(o.Message)
 	}
 	want := http.Header{"X-Api-Key": {canary}, "X-N": {"7"}, "Content-Type": {"application/json; charset=utf-8"}, "Authorization": {"Bearer " + testToken},
-		"X-Ms-Client-Request-Id": {"0b1fdb3e-5a10-4e58-a7a0-6a0f3a6f0001"}, "X-Ms-Workflow-Run-Id": {"run1"}}
+		"X-Ms-Client-Request-Id": {"0b1fdb3e-5a10-4e58-a7a0-6a0f3a6f0001"}, "X-Ms-Workflow-Run-Id": {"run1"}, "X-Ms-Workflow-Name": {"enrich"}, "X-Ms-Client-Tracking-Id": {"run1"}}
 	if d := cmp.Diff(want, got.Header); d != "" {
 		t.Errorf("headers (-want +got):\n%s", d)
 	}

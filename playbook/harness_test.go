@@ -189,7 +189,7 @@ func mustJSON(v any) []byte {
 	return data
 }
 
-func testSkip(a netip.Addr) string {
+func testSkip(_ By, a netip.Addr) string {
 	if a.IsPrivate() || a.IsLoopback() {
 		return "private-use"
 	}

@@ -52,8 +52,9 @@ type Options struct {
 
 	Incidents Incidents // nil: actions on incidents fail
 
-	// SkipReason says why an address must not be looked up, or "".
-	SkipReason func(netip.Addr) string
+	// SkipReason says why an address must not be looked up for a run, or "". After a
+	// crash it may be asked again.
+	SkipReason func(By, netip.Addr) string
 
 	// Token returns a bearer token for requests that authenticate with the
 	// managed identity; nil sends them without.

@@ -30,6 +30,17 @@ const (
 	requestIDHeader = "x-ms-client-request-id"
 )
 
+// Answered says how a call of the Prowl contract was answered.
+type Answered int
+
+// The ways in which a call is answered.
+const (
+	AnsweredPaid    Answered = iota // it was sent, and answered with 200
+	AnsweredFree                    // it was sent, and not answered with 200, or not at all
+	AnsweredCached                  // from what is kept, or by another call that was under way
+	AnsweredSkipped                 // not to be asked
+)
+
 // CacheOptions configure [NewCache].
 type CacheOptions struct {
 	HitTTL   time.Duration    // how long an answer with labels is good; 0 is 24 h
@@ -38,6 +49,9 @@ type CacheOptions struct {
 	Skip     *Skipper         // nil skips what is not public
 	Now      func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
+
+	// Answered, when not nil, is told how a call was answered.
+	Answered func(req *http.Request, ip netip.Addr, how Answered)
 }
 
 // A Cache is an [http.RoundTripper] that stands before calls of the Prowl
@@ -100,6 +114,7 @@ func (c *Cache) RoundTrip(req *http.Request) (*http.Response, error) {
 		return local(req, http.StatusBadRequest, map[string]string{"message": "Invalid IP address"}), nil
 	}
 	if why := c.o.Skip.Reason(ip); why != "" {
+		c.tell(req, ip, AnsweredSkipped)
 		return local(req, http.StatusConflict, map[string]string{"ip": ip.String(), "message": "not asked: " + why}), nil
 	}
 	if req.Method != http.MethodGet || strings.Contains(req.URL.RawQuery, "&") {
@@ -125,7 +140,11 @@ func (c *Cache) answer(req *http.Request, base string, ip netip.Addr) (*http.Res
 		return nil, err
 	}
 	if ok {
-		return a.response(req, id == "" || a.requestID != id), nil
+		hit := id == "" || a.requestID != id
+		if hit {
+			c.tell(req, ip, AnsweredCached)
+		}
+		return a.response(req, hit), nil
 	}
 	sent := false
 	flight := strings.Join([]string{base, ip.String(), req.Header.Get("x-api-key")}, "\n")
@@ -136,7 +155,13 @@ func (c *Cache) answer(req *http.Request, base string, ip netip.Addr) (*http.Res
 			return a, err
 		}
 		sent = true
-		return c.send(ctx, req, base, ip)
+		a, err := c.send(ctx, req, base, ip)
+		how := AnsweredFree
+		if err == nil && a.status == http.StatusOK {
+			how = AnsweredPaid
+		}
+		c.tell(req, ip, how)
+		return a, err
 	})
 	select {
 	case <-req.Context().Done():
@@ -146,7 +171,17 @@ func (c *Cache) answer(req *http.Request, base string, ip netip.Addr) (*http.Res
 			return nil, r.Err
 		}
 		a := r.Val.(answer)
-		return a.response(req, !sent && (id == "" || a.requestID != id)), nil
+		hit := !sent && (id == "" || a.requestID != id)
+		if hit {
+			c.tell(req, ip, AnsweredCached)
+		}
+		return a.response(req, hit), nil
+	}
+}
+
+func (c *Cache) tell(req *http.Request, ip netip.Addr, how Answered) {
+	if c.o.Answered != nil {
+		c.o.Answered(req, ip, how)
 	}
 }
 

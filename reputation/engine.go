@@ -183,6 +183,21 @@ func (e *Engine) remember(ctx context.Context, p Profile) {
 	}
 }
 
+// Saved counts a lookup that a cache before the engine has answered, or that was
+// not made since the address is skipped, as the engine would have counted it.
+func (e *Engine) Saved(ip netip.Addr, c Caller, how Answered) {
+	switch how {
+	case AnsweredSkipped:
+		e.countSkipped(c)
+	case AnsweredCached:
+		for _, d := range e.desks {
+			if d.Asks(ip) {
+				d.countCached(c)
+			}
+		}
+	}
+}
+
 // countSkipped counts what not asking has saved.
 func (e *Engine) countSkipped(c Caller) {
 	for _, d := range e.desks {

@@ -23,6 +23,8 @@ const (
 	// maxProfileAge bounds how long a caller may keep a profile: what is known
 	// locally changes without notice.
 	maxProfileAge = time.Hour
+	// maxWorkflowName is how long the name of a Logic Apps workflow may be.
+	maxWorkflowName = 80
 )
 
 // Headers in the form in which a request has them: looked for in another, each is
@@ -31,6 +33,7 @@ const (
 	apiKeyHeader    = "X-Api-Key"
 	requestIDHeader = "X-Ms-Client-Request-Id"
 	workflowHeader  = "X-Ms-Workflow-Name"
+	runHeader       = "X-Ms-Workflow-Run-Id"
 	activityHeader  = "X-Ms-Activity-Id"
 )
 
@@ -53,8 +56,9 @@ type asker struct {
 func (s *server) asker(r *http.Request) (*asker, error) {
 	a := &asker{
 		service: s.Reputation, engine: s.Engine, requestID: r.Header.Get(requestIDHeader),
-		caller: reputation.Caller{Playbook: r.Header.Get(workflowHeader), Patience: ipPatience},
+		caller: reputation.Caller{Patience: ipPatience},
 	}
+	a.caller.Playbook, a.caller.Incident = causeOf(r, s.Cause)
 	id, _ := r.Context().Value(callerKey{}).(string)
 	if a.admin = id == ""; !a.admin {
 		var err error
@@ -64,6 +68,20 @@ func (s *server) asker(r *http.Request) (*asker, error) {
 	}
 	a.caller.Analyst = a.admin || slices.Contains(a.key.Scopes, reputation.ScopeAdmin)
 	return a, nil
+}
+
+// causeOf says for which playbook and incident a request asks, from the headers that
+// Logic Apps sends. Of a playbook that runs on Azure only the name is known.
+func causeOf(r *http.Request, known func(context.Context, string) (playbook, incident string)) (playbook, incident string) {
+	if id := r.Header.Get(runHeader); id != "" && known != nil {
+		if playbook, incident = known(r.Context(), id); playbook != "" {
+			return playbook, incident
+		}
+	}
+	if name := r.Header.Get(workflowHeader); len(name) <= maxWorkflowName {
+		return name, ""
+	}
+	return "", ""
 }
 
 // allow takes one lookup from the key's rate limit.

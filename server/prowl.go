@@ -17,7 +17,10 @@ import (
 type ProwlOptions struct {
 	Reputation *reputation.Service // keys and their metering
 	Engine     *reputation.Engine
-	Logger     *slog.Logger // nil discards
+	// Cause says for which playbook and incident a playbook run asks, or "" when the
+	// run is not known; nil knows none.
+	Cause  func(ctx context.Context, runID string) (playbook, incident string)
+	Logger *slog.Logger // nil discards
 }
 
 // Prowl answers the calls of Lupovis Prowl's clients, GET /GetIPReputation?ip=
@@ -110,7 +113,8 @@ func (p prowl) answer(r *http.Request) ([]byte, *prowlRefusal) {
 		return nil, &prowlRefusal{status: http.StatusBadRequest, text: "Invalid IP address"}
 	}
 	a := &asker{service: p.Reputation, engine: p.Engine, key: key, requestID: r.Header.Get(requestIDHeader),
-		caller: reputation.Caller{Playbook: r.Header.Get(workflowHeader), Patience: prowlPatience}}
+		caller: reputation.Caller{Patience: prowlPatience}}
+	a.caller.Playbook, a.caller.Incident = causeOf(r, p.Cause)
 	profile, err := a.lookup(ctx, ip)
 	if err != nil {
 		return nil, p.refuse(ctx, err)

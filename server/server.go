@@ -31,7 +31,9 @@ type Options struct {
 	Library    *library.Library
 	Engine     *reputation.Engine
 	Prowl      http.Handler // serves /GetIPReputation
-	Intake     *collection.Intake
+	// Cause is as in ProwlOptions.
+	Cause  func(ctx context.Context, runID string) (playbook, incident string)
+	Intake *collection.Intake
 	// SharedKey signs the calls of the HTTP Data Collector API, in base64.
 	SharedKey picket.Secret
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,82 +18,116 @@ import (
 
 var background = context.Background()
 
-// convert turns the rows of b into full rows of the table as it is stored, with
-// the values DuckDB holds: the hidden ingestion time first, then every column in
-// order, and the shape in its place among them.
-func (db *DB) convert(b picket.Batch) ([][]driver.Value, error) {
+// convert turns the rows of b into what DuckDB holds, and names the columns that
+// they are of: the hidden ingestion time first, then those that are given,
+// TimeGenerated, and the shape of a text last. The table's defaults fill the others.
+func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
-		return nil, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
+		return nil, nil, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
 	}
+	cells, columns, err := db.cellsOf(t, b.Columns)
+	if err != nil {
+		return nil, nil, err
+	}
+	text := slices.Index(b.Columns, t.Shaped)
+	if text >= 0 {
+		columns = append(columns, kql.Shape)
+	}
+	var now driver.Value = kql.TicksOf(db.now())
+	width := len(columns)
+	rows = make([][]driver.Value, len(b.Rows))
+	values := make([]driver.Value, width*len(b.Rows))
+	for i, in := range b.Rows {
+		if len(in) != len(b.Columns) {
+			return nil, nil, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
+		}
+		row := values[i*width : (i+1)*width : (i+1)*width]
+		row[0] = now
+		for j, v := range in {
+			if row[1+j], err = cells[j].convert(v); err != nil {
+				return nil, nil, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, b.Columns[j], err)
+			}
+		}
+		for j := 1 + len(in); j < width; j++ {
+			row[j] = now
+		}
+		rows[i] = row
+	}
+	if text >= 0 {
+		db.shaperOf(b.Table).fill(rows, 1+text)
+	}
+	return columns, rows, nil
+}
+
+// cellsOf returns what converts the values of the named columns, and all
+// columns of the rows that convert makes, as SQL has them.
+func (db *DB) cellsOf(t *kql.Table, names []string) (cells []cell, columns []string, err error) {
+	ids := kql.Identifiers(t.Columns)
 	index := make(map[string]int, len(t.Columns))
 	for i, c := range t.Columns {
 		index[c.Name] = i
 	}
-	shaper := db.shaperOf(b.Table)
-	from := make([]int, len(b.Columns)) // value -> column
+	columns = append(make([]string, 0, len(names)+2), kql.IngestionTime)
 	given := make([]bool, len(t.Columns))
-	for i, name := range b.Columns {
-		c, ok := index[name]
+	for _, name := range names {
+		i, ok := index[name]
 		if !ok {
-			return nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", b.Table, name)
+			return nil, nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", t.Name, name)
 		}
-		if given[c] {
-			return nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
+		if given[i] {
+			return nil, nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
 		}
-		from[i], given[c] = c, true
+		given[i] = true
+		columns = append(columns, ids[i])
+		cells = append(cells, cell{kind: t.Columns[i].Type, blank: db.blank(t, t.Columns[i])})
 	}
-	blank := db.blank(t, shaper)
-	width := len(blank)
-	rows := make([][]driver.Value, len(b.Rows))
-	cells := make([]driver.Value, width*len(b.Rows))
-	for i, in := range b.Rows {
-		if len(in) != len(b.Columns) {
-			return nil, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
-		}
-		row := cells[i*width : (i+1)*width : (i+1)*width]
-		copy(row, blank)
-		for j, v := range in {
-			if v == nil {
-				continue // keeps the blank
-			}
-			c := t.Columns[from[j]]
-			dv, err := convertValue(v, c.Type)
-			if err != nil {
-				return nil, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, c.Name, err)
-			}
-			row[shaper.place(from[j])] = dv
-		}
-		rows[i] = row
+	if i, ok := index["TimeGenerated"]; ok && !given[i] && t.Columns[i].Type == kql.DateTime {
+		columns = append(columns, ids[i])
 	}
-	if shaper != nil {
-		shaper.fill(rows, shaper.place(index[t.Shaped]))
-	}
-	return rows, nil
+	return cells, columns, nil
 }
 
-// blank is a row in which nothing is given: empty strings, NULL for the other
-// types, and the columns that the workspace itself fills.
-func (db *DB) blank(t *kql.Table, s *shaper) []driver.Value {
-	row := make([]driver.Value, s.place(len(t.Columns)))
-	row[0] = kql.TicksOf(db.now())
-	if s != nil {
-		row[s.position] = noShape
+// blank is what a column holds when nothing is given: an empty string, NULL for
+// the other types, and what the workspace itself knows.
+func (db *DB) blank(t *kql.Table, c kql.Column) driver.Value {
+	switch {
+	case c.Name == "TimeGenerated" && c.Type == kql.DateTime:
+		return kql.TicksOf(db.now())
+	case c.Type != kql.String:
+		return nil
+	case c.Name == "TenantId":
+		return db.id
+	case c.Name == "Type":
+		return t.Name
 	}
-	for column, c := range t.Columns {
-		i := s.place(column)
-		switch {
-		case c.Name == "TenantId":
-			row[i] = db.id
-		case c.Name == "Type" && c.Type == kql.String:
-			row[i] = t.Name
-		case c.Name == "TimeGenerated" && c.Type == kql.DateTime:
-			row[i] = kql.TicksOf(db.now())
-		case c.Type == kql.String:
-			row[i] = ""
-		}
+	return ""
+}
+
+// A cell converts the values of one column. A time that repeats, as those of
+// lines that came together do, is converted once.
+type cell struct {
+	kind  kql.Type
+	blank driver.Value
+
+	last  time.Time
+	ticks driver.Value // of last; nil for none
+}
+
+func (c *cell) convert(v any) (driver.Value, error) {
+	if v == nil {
+		return c.blank, nil
 	}
-	return row
+	at, ok := v.(time.Time)
+	if !ok || c.kind != kql.DateTime {
+		return convertValue(v, c.kind)
+	}
+	if c.ticks != nil && at == c.last {
+		return c.ticks, nil
+	}
+	ticks, err := convertValue(v, c.kind)
+	c.last, c.ticks = at, ticks
+	return ticks, err
 }
 
 // convertValue turns a Go value into what DuckDB holds for type t.
@@ -103,6 +138,9 @@ func convertValue(v any, t kql.Type) (driver.Value, error) {
 	case kql.Dynamic:
 		return dynamic(v)
 	case kql.Int:
+		if _, ok := v.(int32); ok {
+			return v, nil
+		}
 		n, err := integer(v)
 		if err == nil && (n < math.MinInt32 || n > math.MaxInt32) {
 			err = fmt.Errorf("%d is out of an int's range", n)
@@ -145,6 +183,9 @@ func datetime(x time.Time) (driver.Value, error) {
 func text(v any) (driver.Value, error) {
 	switch x := v.(type) {
 	case string:
+		if utf8.ValidString(x) {
+			return v, nil // as it came: another value of the same text would be garbage for each row
+		}
 		return cleanText(x), nil
 	case []byte:
 		return cleanText(string(x)), nil

@@ -27,12 +27,20 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
+	start := os.Getenv("WORKSPACE_TEST_START")
+	if start == "bare" {
+		fmt.Println("error", bareChild(path))
+		return
+	}
 	db, err := Open(path, Options{})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	start := os.Getenv("WORKSPACE_TEST_START")
+	if start == "ingest" {
+		fmt.Println("error", errors.Join(ingestChild(db), db.Close()))
+		return
+	}
 	if start == "full" {
 		fillDisk(db)
 		return

@@ -25,25 +25,24 @@ func shaped(t kql.Table) string {
 	return ""
 }
 
-const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PRIMARY KEY, column_name VARCHAR, position INTEGER)`
+const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PRIMARY KEY, column_name VARCHAR)`
 
 // loadShapes reads which tables have shapes, and adds the column to those that
 // were made by a Picket that knew of none: their rows have no shape.
 func (db *DB) loadShapes(ctx context.Context) error {
-	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name, position FROM "$shape"`)
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name FROM "$shape"`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var table, column string
-		var position int
-		if err := rows.Scan(&table, &column, &position); err != nil {
+		if err := rows.Scan(&table, &column); err != nil {
 			return err
 		}
 		if t := db.tables[table]; t != nil {
 			t.Shaped = column
-			db.shapers[table] = newShaper(position)
+			db.shapers[table] = newShaper()
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -59,25 +58,24 @@ func (db *DB) loadShapes(ctx context.Context) error {
 	return nil
 }
 
-// addShapes gives a table that exists the column of shapes, as its last.
+// addShapes gives a table that exists the column of shapes.
 func (db *DB) addShapes(ctx context.Context, t *kql.Table, column string) error {
 	tx, err := db.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	position := 1 + len(t.Columns)
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`ALTER TABLE %s ADD COLUMN %s VARCHAR DEFAULT ''`, quote(t.Name), quote(kql.Shape))); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO "$shape" VALUES (?, ?, ?)`, t.Name, column, position); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO "$shape" VALUES (?, ?)`, t.Name, column); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
 	t.Shaped = column
-	db.shapers[t.Name] = newShaper(position)
+	db.shapers[t.Name] = newShaper()
 	return nil
 }
 
@@ -92,8 +90,6 @@ func (db *DB) shaperOf(table string) *shaper {
 // shaper gives texts their shapes, as far as these recur: one that is not seen
 // again would be a text that is stored twice.
 type shaper struct {
-	position int // of the Shape column among those stored
-
 	mu   sync.Mutex
 	buf  []byte
 	seed maphash.Seed
@@ -107,24 +103,19 @@ type shaper struct {
 // DuckDB would not store them as a dictionary.
 const maxKnown = 4096
 
-func newShaper(position int) *shaper { return &shaper{position: position, seed: maphash.MakeSeed()} }
+func newShaper() *shaper { return &shaper{seed: maphash.MakeSeed()} }
 
-// place is where a row as it is stored has the table's column; s may be nil.
-func (s *shaper) place(column int) int {
-	if s != nil && 1+column >= s.position {
-		return 2 + column
-	}
-	return 1 + column
-}
-
-// fill sets the shapes of rows, whose text is at the given position.
+// fill sets the shapes of rows, the last of their values; their text is at the
+// given position.
 func (s *shaper) fill(rows [][]driver.Value, text int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
+		shape := noShape
 		if t, ok := row[text].(string); ok {
-			row[s.position] = s.shape(t)
+			shape = s.shape(t)
 		}
+		row[len(row)-1] = shape
 	}
 }
 

@@ -230,7 +230,7 @@ func TestShapesOfOldTables(t *testing.T) {
 }
 
 func TestShaper(t *testing.T) {
-	s := newShaper(1)
+	s := newShaper()
 	if got := s.shape("Failed password for root"); got != noShape {
 		t.Errorf("what is seen first has the shape %q", got)
 	}
@@ -258,19 +258,19 @@ func letters(n int) string {
 }
 
 func BenchmarkShape(b *testing.B) {
-	s := newShaper(0)
+	s := newShaper()
 	c := newCorpus(100_000)
 	var rows [][]driver.Value
 	size := 0
 	for range 10_000 {
 		m := c.next().Message
-		rows = append(rows, []driver.Value{nil, m})
+		rows = append(rows, []driver.Value{m, nil})
 		size += len(m)
 	}
-	s.fill(rows, 1)
+	s.fill(rows, 0)
 	b.SetBytes(int64(size / len(rows)))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		s.fill(rows[i%len(rows):i%len(rows)+1], 1)
+		s.fill(rows[i%len(rows):i%len(rows)+1], 0)
 	}
 }

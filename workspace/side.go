@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -130,7 +131,11 @@ func (w *writer) addSide(t kql.Table, rows [][]driver.Value) (err error) {
 
 // fill appends rows to a new table.
 func (w *writer) fill(t kql.Table, rows [][]driver.Value) error {
-	a, err := textAppender(w.conn, t.Name, t.Columns)
+	columns := slices.Clone(t.Columns)
+	for i, id := range kql.Identifiers(t.Columns) {
+		columns[i].Name = id
+	}
+	a, err := textAppender(w.conn, t.Name, columns)
 	if err != nil {
 		return err
 	}
@@ -165,12 +170,14 @@ func (w *writer) dropSide(name string) (err error) {
 }
 
 // textAppender returns an appender that gives DuckDB text for the columns whose
-// types the driver would encode anew.
+// types the driver would encode anew. The columns have their names in SQL.
 func textAppender(conn driver.Conn, table string, columns []kql.Column) (*duckdb.Appender, error) {
 	kinds := map[kql.Type]duckdb.Type{kql.Bool: duckdb.TYPE_BOOLEAN, kql.Int: duckdb.TYPE_INTEGER, kql.Long: duckdb.TYPE_BIGINT,
 		kql.Real: duckdb.TYPE_DOUBLE, kql.DateTime: duckdb.TYPE_BIGINT, kql.TimeSpan: duckdb.TYPE_BIGINT}
 	var types []duckdb.TypeInfo
+	var names []string
 	for _, c := range columns {
+		names = append(names, quote(c.Name))
 		kind, ok := kinds[c.Type]
 		if !ok {
 			kind = duckdb.TYPE_VARCHAR
@@ -181,5 +188,5 @@ func textAppender(conn driver.Conn, table string, columns []kql.Column) (*duckdb
 		}
 		types = append(types, info)
 	}
-	return duckdb.NewQueryAppender(conn, "INSERT INTO "+quote(table)+" SELECT * FROM appended_data", "", types, nil)
+	return duckdb.NewQueryAppender(conn, "INSERT INTO "+quote(table)+" ("+strings.Join(names, ", ")+") SELECT * FROM appended_data", "", types, nil)
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,9 +25,52 @@ const victoriaLogsVersion = "v1.52.1"
 
 // victoriaLogs is a running VictoriaLogs on the loopback.
 type victoriaLogs struct {
-	addr string
-	cmd  *osexec.Cmd
+	cmd    *osexec.Cmd
+	http   string // address of its HTTP
+	syslog string // and of syslog over TCP
 }
+
+// startVictoriaLogs builds and starts it, with further flags. An error says why
+// it cannot be had.
+func startVictoriaLogs(b *testing.B, flags ...string) (*victoriaLogs, error) {
+	b.Helper()
+	dir := b.TempDir()
+	build := osexec.Command("go", "install", "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@"+victoriaLogsVersion)
+	build.Env = append(os.Environ(), "GOBIN="+dir)
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build it: %w: %s", err, out)
+	}
+	v := &victoriaLogs{}
+	for _, addr := range []*string{&v.http, &v.syslog} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		*addr = l.Addr().String()
+		l.Close()
+	}
+	v.cmd = osexec.Command(filepath.Join(dir, "victoria-logs"), append(flags, "-storageDataPath="+filepath.Join(dir, "data"), "-httpListenAddr="+v.http,
+		"-syslog.listenAddr.tcp="+v.syslog, "-syslog.timezone=UTC", "-retentionPeriod=100y", "-search.maxQueryDuration=2m", "-loggerLevel=ERROR")...)
+	if err := v.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start it: %w", err)
+	}
+	b.Cleanup(v.stop)
+	for range 100 {
+		if resp, err := http.Get("http://" + v.http + "/health"); err == nil {
+			resp.Body.Close()
+			return v, nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("it does not answer at %s", v.http)
+}
+
+func (v *victoriaLogs) stop() {
+	_ = v.cmd.Process.Signal(os.Interrupt)
+	_ = v.cmd.Wait()
+}
+
+func (v *victoriaLogs) addr() string { return v.syslog }
 
 // pid is its process, 0 when it does not run.
 func (v *victoriaLogs) pid() int {
@@ -36,37 +80,14 @@ func (v *victoriaLogs) pid() int {
 	return v.cmd.Process.Pid
 }
 
-// startVictoriaLogs builds and starts it. An error says why it cannot be had.
-func startVictoriaLogs(b *testing.B) (*victoriaLogs, error) {
+// count returns how many lines a query finds.
+func (v *victoriaLogs) count(b *testing.B) int {
 	b.Helper()
-	dir := b.TempDir()
-	build := osexec.Command("go", "install", "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@"+victoriaLogsVersion)
-	build.Env = append(os.Environ(), "GOBIN="+dir)
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build it: %w: %s", err, out)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := strconv.Atoi(v.ask(b, "* | stats count() n")[0])
 	if err != nil {
-		return nil, err
+		b.Fatal(err)
 	}
-	v := &victoriaLogs{addr: l.Addr().String()}
-	l.Close()
-	v.cmd = osexec.Command(filepath.Join(dir, "victoria-logs"), "-storageDataPath="+filepath.Join(dir, "data"), "-httpListenAddr="+v.addr, "-retentionPeriod=100y", "-search.maxQueryDuration=2m", "-loggerLevel=ERROR")
-	if err := v.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start it: %w", err)
-	}
-	b.Cleanup(func() {
-		_ = v.cmd.Process.Signal(os.Interrupt)
-		_ = v.cmd.Wait()
-	})
-	for range 100 {
-		if resp, err := http.Get("http://" + v.addr + "/health"); err == nil {
-			resp.Body.Close()
-			return v, nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return nil, fmt.Errorf("it does not answer at %s", v.addr)
+	return n
 }
 
 // load sends the lines, and waits until they are searchable and merged. Host
@@ -84,7 +105,7 @@ func (v *victoriaLogs) load(c *corpus, n int) error {
 		w.Flush()
 		pw.Close()
 	}()
-	resp, err := http.Post("http://"+v.addr+"/insert/jsonline?_stream_fields=host,app", "application/stream+json", pr)
+	resp, err := http.Post("http://"+v.http+"/insert/jsonline?_stream_fields=host,app", "application/stream+json", pr)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -93,7 +114,7 @@ func (v *victoriaLogs) load(c *corpus, n int) error {
 		return fmt.Errorf("load: %s", resp.Status)
 	}
 	for _, path := range []string{"/internal/force_flush", "/internal/force_merge"} {
-		resp, err := http.Get("http://" + v.addr + path)
+		resp, err := http.Get("http://" + v.http + path)
 		if err != nil {
 			return err
 		}
@@ -105,7 +126,7 @@ func (v *victoriaLogs) load(c *corpus, n int) error {
 // ask runs a LogsQL query and returns n of each row.
 func (v *victoriaLogs) ask(b *testing.B, query string) []string {
 	b.Helper()
-	resp, err := http.PostForm("http://"+v.addr+"/select/logsql/query", url.Values{"query": {query}})
+	resp, err := http.PostForm("http://"+v.http+"/select/logsql/query", url.Values{"query": {query}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,7 +6,6 @@ package workspace
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -188,7 +187,7 @@ func (db *DB) open(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: db, conn: conn, appenders: map[string]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
+	w := &writer{db: db, conn: conn, appenders: map[appenderKey]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
 	if o.NoBuiltin {
 		return nil
@@ -249,7 +248,30 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 		}
 		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
 	}
-	return rows.Err()
+	return errors.Join(rows.Err(), db.setDefaults(ctx))
+}
+
+// setDefaults gives the columns that the workspace itself fills their defaults,
+// in tables that were made by a Picket that wrote them with every row.
+func (db *DB) setDefaults(ctx context.Context) error {
+	for name, t := range db.tables {
+		for i, id := range kql.Identifiers(t.Columns) {
+			c := t.Columns[i]
+			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
+				continue
+			}
+			var set bool
+			want := fmt.Sprintf("'%s'", db.blank(t, c))
+			err := db.pool.QueryRowContext(ctx, "SELECT column_default IS NOT DISTINCT FROM ? FROM duckdb_columns() WHERE table_name = ? AND column_name = ?", want, name, id).Scan(&set)
+			if err == nil && !set {
+				_, err = db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quote(name), quote(id), want))
+			}
+			if err != nil {
+				return fmt.Errorf("table %s: default of %s: %w", name, c.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (db *DB) createBuiltin(ctx context.Context) error {
@@ -314,38 +336,11 @@ func (db *DB) Append(ctx context.Context, b picket.Batch) error {
 	if len(b.Rows) == 0 {
 		return nil
 	}
-	rows, err := db.convert(b)
+	columns, rows, err := db.convert(b)
 	if err != nil {
 		return err
 	}
-	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, rows: rows})
-}
-
-// errClosed is what requests get after Close.
-var errClosed = picket.Errorf(picket.Unavailable, "the workspace is closed")
-
-func (db *DB) send(ctx context.Context, r request) error {
-	r.done = make(chan error, 1)
-	select {
-	case db.requests <- r:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-db.closing:
-		return errClosed
-	}
-	// Once handed over it will be written: waiting for less would leave the
-	// caller not knowing.
-	select {
-	case err := <-r.done:
-		return err
-	case <-db.stopped:
-		select {
-		case err := <-r.done:
-			return err
-		default:
-			return errClosed
-		}
-	}
+	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, columns: columns, rows: rows})
 }
 
 // Watch waits until ctx ends, or returns an error when DuckDB has given up the
@@ -390,18 +385,3 @@ func (db *DB) Close() error {
 	<-db.stopped
 	return db.pool.Close()
 }
-
-// request is one thing for the writer to do.
-type request struct {
-	create    *kql.Table
-	side      *kql.Table // with rows
-	drop      string     // a side table
-	table     string
-	id        string
-	ephemeral bool
-	rows      [][]driver.Value
-	done      chan error
-}
-
-// append reports whether r appends rows to a table.
-func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" }

@@ -15,17 +15,26 @@ import (
 )
 
 // maxGroup is how many rows at the most are committed together when several
-// batches wait: a commit costs about a millisecond whatever its size.
-const maxGroup = 50_000
+// batches wait. It is DuckDB's row group: so many rows at once are compressed
+// and written to their place in the file; fewer go through the log and are
+// compressed at a checkpoint, together with the rows before them.
+const maxGroup = 122_880
+
+// maxAppenders is how many appenders are kept: each holds a vector of 2,048 values
+// for every column.
+const maxAppenders = 32
 
 // writer is the one goroutine that writes. DuckDB's appenders must not flush
 // concurrently, and one suffices: the columns are written at memory speed.
 type writer struct {
 	db        *DB
 	conn      driver.Conn
-	appenders map[string]*duckdb.Appender
+	appenders map[appenderKey]*duckdb.Appender
 	recent    recent
 }
+
+// appenderKey tells appenders apart: the columns are those of the rows.
+type appenderKey struct{ table, columns string }
 
 // recent is the ephemeral batch ids of the last commits.
 type recent struct {
@@ -124,10 +133,13 @@ func (w *writer) transaction(group []request) (err error) {
 		}
 		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
 	}()
+	if len(w.appenders) > maxAppenders {
+		w.dropAppenders()
+	}
 	if err := exec(w.conn, "BEGIN"); err != nil {
 		return err
 	}
-	touched := map[string]bool{}
+	touched := map[appenderKey]bool{}
 	brief := map[string]bool{} // ephemeral ids of this group
 	for _, r := range group {
 		switch key := r.table + " " + r.id; {
@@ -146,20 +158,21 @@ func (w *writer) transaction(group []request) (err error) {
 				continue
 			}
 		}
-		a, err := w.appender(r.table)
+		key := appenderKey{r.table, strings.Join(r.columns, "\x00")}
+		a, err := w.appender(key, r.columns)
 		if err != nil {
 			return err
 		}
-		touched[r.table] = true
+		touched[key] = true
 		for _, row := range r.rows {
 			if err := a.AppendRow(row...); err != nil {
 				return fmt.Errorf("table %s: %w", r.table, err)
 			}
 		}
 	}
-	for table := range touched {
-		if err := w.appenders[table].Flush(); err != nil {
-			return fmt.Errorf("table %s: %w", table, err)
+	for key := range touched {
+		if err := w.appenders[key].Flush(); err != nil {
+			return fmt.Errorf("table %s: %w", key.table, err)
 		}
 	}
 	if err := exec(w.conn, "COMMIT"); err != nil {
@@ -183,31 +196,38 @@ func (w *writer) remember(table, id string) (bool, error) {
 	return n == 1, err
 }
 
-func (w *writer) appender(table string) (*duckdb.Appender, error) {
-	if a := w.appenders[table]; a != nil {
+func (w *writer) appender(key appenderKey, columns []string) (*duckdb.Appender, error) {
+	if a := w.appenders[key]; a != nil {
 		return a, nil
 	}
-	a, err := w.newAppender(table)
+	a, err := w.newAppender(key.table, columns)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", table, err)
+		return nil, fmt.Errorf("table %s: %w", key.table, err)
 	}
-	w.appenders[table] = a
+	w.appenders[key] = a
 	return a, nil
 }
 
-// newAppender returns an appender of whole rows. The driver encodes what goes
-// to a JSON column again, and writes < as \u003c, which no query would find:
-// tables with dynamic columns are given text, which DuckDB reads as JSON.
-func (w *writer) newAppender(table string) (*duckdb.Appender, error) {
+// newAppender returns an appender of rows of the given columns. The driver
+// encodes what goes to a JSON column again, and writes < as \u003c, which no
+// query would find: such columns are given text, which DuckDB reads as JSON.
+func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, error) {
 	t, ok := w.db.Table(table)
-	if !ok || !slices.ContainsFunc(t.Columns, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
-		return duckdb.NewAppenderFromConn(w.conn, "", table)
+	if !ok {
+		return nil, fmt.Errorf("there is no table %s", table)
 	}
-	columns := append([]kql.Column{{Name: kql.IngestionTime, Type: kql.Long}}, t.Columns...)
-	if s := w.db.shaperOf(table); s != nil {
-		columns = slices.Insert(columns, s.position, kql.Column{Name: kql.Shape, Type: kql.String})
+	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long, kql.Shape: kql.String}
+	for i, id := range kql.Identifiers(t.Columns) {
+		kinds[id] = t.Columns[i].Type
 	}
-	return textAppender(w.conn, table, columns)
+	list := make([]kql.Column, len(columns))
+	for i, id := range columns {
+		list[i] = kql.Column{Name: id, Type: kinds[id]}
+	}
+	if slices.ContainsFunc(list, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
+		return textAppender(w.conn, table, list)
+	}
+	return duckdb.NewAppenderWithColumns(w.conn, "", "", table, columns)
 }
 
 func (w *writer) dropAppenders() {
@@ -248,18 +268,14 @@ func (w *writer) create(t kql.Table) error {
 	if !exists {
 		next.Shaped = shaped(next)
 	}
-	// The appender knows the old columns only.
-	if a := w.appenders[t.Name]; a != nil {
-		_ = a.Close()
-		delete(w.appenders, t.Name)
-	}
+	w.dropAppenders() // those of this table know the old columns only
 	if err := w.createSQL(next, exists, len(next.Columns)-len(add)); err != nil {
 		return fmt.Errorf("create table %s: %w", t.Name, err)
 	}
 	w.db.mu.Lock()
 	w.db.tables[t.Name] = &next
 	if next.Shaped != "" && !exists {
-		w.db.shapers[t.Name] = newShaper(1 + len(next.Columns))
+		w.db.shapers[t.Name] = newShaper()
 	}
 	w.db.mu.Unlock()
 	return nil
@@ -281,7 +297,7 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "CREATE TABLE %s (%s BIGINT", quote(t.Name), quote(kql.IngestionTime))
 		for i, c := range t.Columns {
-			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), columnSQL(c.Type))
+			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), w.db.columnSQL(t, c))
 		}
 		if t.Shaped != "" {
 			fmt.Fprintf(&b, ", %s VARCHAR DEFAULT ''", quote(kql.Shape))
@@ -290,7 +306,7 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 			return err
 		}
 		if t.Shaped != "" {
-			if err := exec(w.conn, fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s', %d)`, t.Name, t.Shaped, 1+len(t.Columns))); err != nil {
+			if err := exec(w.conn, fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s')`, t.Name, t.Shaped)); err != nil {
 				return err
 			}
 		}
@@ -298,7 +314,7 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 	var args []driver.NamedValue
 	for i, c := range t.Columns[from:] {
 		if exists {
-			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), columnSQL(c.Type))); err != nil {
+			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), w.db.columnSQL(t, c))); err != nil {
 				return err
 			}
 		}
@@ -314,13 +330,13 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 	return exec(w.conn, "COMMIT")
 }
 
-// columnSQL is the column's SQL type; old rows of an added string column read
-// as empty, never NULL.
-func columnSQL(t kql.Type) string {
-	if t == kql.String {
-		return t.SQL() + " DEFAULT ''"
+// columnSQL is a column's SQL type and what it holds when nothing is given; old
+// rows of an added column have that, too: a string is never NULL.
+func (db *DB) columnSQL(t kql.Table, c kql.Column) string {
+	if c.Type != kql.String {
+		return c.Type.SQL()
 	}
-	return t.SQL()
+	return fmt.Sprintf("%s DEFAULT '%s'", c.Type.SQL(), db.blank(&t, c))
 }
 
 // missing returns the columns of want that t lacks.
