@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"picket/kql"},
 	{"picket/workspace", "picket/state"},
 	{"picket/ingest", "picket/collection", "picket/analytics", "picket/incident", "picket/playbook", "picket/reputation", "picket/deception", "picket/response", "picket/library"},
-	{"picket/server"},
+	{"picket/server", "picket/agent"},
 	{"picket/app"},
 	{"picket/cmd/picket"},
 }

@@ -52,6 +52,9 @@ func hostileQueries() []hostile {
 		{"a gigabyte of text", `print strlen(strrep("a", 1000000000))`, http.StatusOK, "[[1024]]"},
 		{"a pattern that does not end in RE2", "print 'a' matches regex @'(?=a)b'", http.StatusBadRequest, "RE2"},
 		{"a pattern of a million states", "print 'a' matches regex @'((a{1,100}){1,100}){1,100}'", http.StatusBadRequest, "RE2"},
+		{"texts that double", `range x from 1 to 2000 step 1 | extend a = "abcdefgh"` + rep(" | extend a = strcat(a, a)", 40), http.StatusBadRequest, "would be made at once"},
+		{long + "a thousand choices", texts + `where s matches regex @"(a?){1000}a{1000}y" | count`, late, "longer than it may"},
+		{long + "to the end for every match", texts + `extend r = replace_regex(s, @"(?:a.*z|a)", "") | summarize max(strlen(r))`, late, "longer than it may"},
 		{long + "nested repetition", texts + `where s matches regex @"(a+)+y" | count`, http.StatusOK, "[[0]]"},
 	}
 }

@@ -24,7 +24,7 @@ func (a *App) wireServer() error {
 		return fmt.Errorf("shared key: %w", err)
 	}
 	handler := server.New(server.Options{
-		Intake: a.Intake, SharedKey: shared,
+		Intake: a.Intake, Hosts: a.State, SharedKey: shared,
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation, Library: a.Library, Engine: a.sources.Engine,
 		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Cause: a.cause, Logger: a.component("prowl")}),
 		Cause: a.cause,

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +60,35 @@ func New(ctx context.Context, ws Workspace, rules []*Rule, tables []kql.Table, o
 
 // Rules returns the rules, without the built-in one.
 func (in *Intake) Rules() []*Rule { return in.list }
+
+// Rule returns the rule of that name, and whether there is one.
+func (in *Intake) Rule(name string) (*Rule, bool) {
+	for _, r := range in.list {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+// FromHost takes the records of a stream from an enrolled host, whose rule has
+// that name; "" is the built-in one, which takes the system's log only. A batch
+// with an ID that was taken before writes nothing.
+func (in *Intake) FromHost(ctx context.Context, rule, stream string, c Call) error {
+	id := BuiltinID(in.ws.ID())
+	if rule == "" && strings.HasPrefix(stream, "Custom-") {
+		return &StreamError{stream, "Microsoft-Syslog: this host enrolled without a data collection rule"}
+	}
+	if r, ok := in.Rule(rule); ok && stream != HeartbeatStream {
+		id = r.ID
+	} else if rule != "" && !ok {
+		return picket.Errorf(picket.NotFound, "the data collection rule %s, which this host enrolled with, is not loaded", rule)
+	}
+	return in.Upload(ctx, id, stream, c)
+}
+
+// HeartbeatStream is the stream of what hosts say of themselves.
+const HeartbeatStream = "Microsoft-Heartbeat"
 
 // A StreamError says that a rule has not the stream it was sent.
 type StreamError struct{ Stream, Want string }

@@ -173,7 +173,7 @@ func (l *loader) rule() *Rule {
 	}
 	base := path.Base(l.file)
 	r := &Rule{Name: strings.TrimSuffix(base, path.Ext(base)), File: l.file, ID: p.ImmutableID, Streams: map[string]*Stream{},
-		Syslog: p.DataSources.Syslog, LogFiles: p.DataSources.LogFiles}
+		Sources: Sources{p.DataSources.Syslog, p.DataSources.LogFiles}}
 	if r.ID == "" {
 		r.ID = derivedID(l.schema.ID(), r.Name)
 	}

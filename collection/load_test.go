@@ -46,8 +46,8 @@ func TestLoad(t *testing.T) {
 	if r.Streams["Custom-A"].Flows[1] != (Flow{Table: "B_CL"}) {
 		t.Errorf("flow %+v", r.Streams["Custom-A"].Flows[1])
 	}
-	if r.Syslog[0].Facilities[1] != "authpriv" || r.LogFiles[0].Patterns[0] != "/var/log/app/*.log" {
-		t.Errorf("sources %+v %+v", r.Syslog, r.LogFiles)
+	if r.Sources.Syslog[0].Facilities[1] != "authpriv" || r.Sources.LogFiles[0].Patterns[0] != "/var/log/app/*.log" {
+		t.Errorf("sources %+v %+v", r.Sources.Syslog, r.Sources.LogFiles)
 	}
 	col := func(name string, t kql.Type) kql.Column { return kql.Column{Name: name, Type: t} }
 	std := []kql.Column{col("TenantId", kql.String), col("TimeGenerated", kql.DateTime), col("Type", kql.String)}

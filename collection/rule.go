@@ -22,9 +22,7 @@ type Rule struct {
 
 	Streams map[string]*Stream // by name
 
-	// What an agent of this rule collects.
-	Syslog   []SyslogSource
-	LogFiles []FileSource
+	Sources Sources // what an agent of this rule collects
 }
 
 // A Stream is a kind of records that a rule takes.
@@ -42,20 +40,34 @@ type Flow struct {
 
 // A SyslogSource is what an agent collects of the system's log.
 type SyslogSource struct {
-	Streams    []string `yaml:"streams"`
-	Name       string   `yaml:"name"`
-	Facilities []string `yaml:"facilityNames"` // *, or names such as auth
-	Levels     []string `yaml:"logLevels"`     // *, or names such as Warning
-	Transform  string   `yaml:"transformKql"`
+	Streams    []string `yaml:"streams" json:"streams"`
+	Name       string   `yaml:"name" json:"name"`
+	Facilities []string `yaml:"facilityNames" json:"facilityNames"` // *, or names such as auth
+	Levels     []string `yaml:"logLevels" json:"logLevels"`         // *, or names such as Warning
+	Transform  string   `yaml:"transformKql" json:"-"`
 }
 
 // A FileSource is what an agent collects of log files.
 type FileSource struct {
-	Streams  []string       `yaml:"streams"`
-	Name     string         `yaml:"name"`
-	Patterns []string       `yaml:"filePatterns"` // paths with * and ?
-	Format   string         `yaml:"format"`       // text or json
-	Settings map[string]any `yaml:"settings"`
+	Streams  []string       `yaml:"streams" json:"streams"`
+	Name     string         `yaml:"name" json:"name"`
+	Patterns []string       `yaml:"filePatterns" json:"filePatterns"` // paths with * and ?
+	Format   string         `yaml:"format" json:"format"`             // text or json
+	Settings map[string]any `yaml:"settings" json:"-"`
+}
+
+// Sources are what an agent collects: of a rule, or of the built-in one.
+type Sources struct {
+	Syslog   []SyslogSource `json:"syslog"`
+	LogFiles []FileSource   `json:"logFiles"`
+}
+
+// DefaultSources are those of a host that enrols without a rule: who logs in and
+// who becomes root.
+func DefaultSources() Sources {
+	return Sources{Syslog: []SyslogSource{{
+		Name: "authentication", Streams: []string{"Microsoft-Syslog"}, Facilities: []string{"auth", "authpriv"}, Levels: []string{"*"},
+	}}}
 }
 
 // Table returns the table whose records have the stream's name: X_CL of

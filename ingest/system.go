@@ -76,3 +76,7 @@ func machineUUID(root string) string {
 	id[8] = id[8]&0x3f | 0x80
 	return id.String()
 }
+
+// MachineUUID returns what this machine is known by: VMUUID of its heartbeats,
+// "" when there is nothing to know it by.
+func MachineUUID() string { return machineUUID("/") }

@@ -48,6 +48,8 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 		out.sql = "((" + l.sql + " % " + r.sql + " + abs(" + r.sql + ")) % abs(" + r.sql + "))"
 	case out.typ == Long && bound == 0:
 		out.sql = wrapping(l, r, sign)
+	case out.typ == Decimal: // of constant nulls DuckDB makes a null of no type
+		out.sql = "(" + l.sql + " " + sign + " " + r.sql + ")::DECIMAL(38,16)"
 	default:
 		out.sql = "(" + l.sql + " " + sign + " " + r.sql + ")"
 		out.bound = bound

@@ -219,6 +219,8 @@ func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
 		sql = wrapping(longLit(0), e, "-")
 	case e.typ == TimeSpan:
 		sql = ticksOrNull(longLit(0), e, "-")
+	case e.typ == Decimal: // of a constant null DuckDB makes a null of no type
+		sql += "::DECIMAL(38,16)"
 	}
 	return expr{sql: sql, typ: e.typ, window: e.window}
 }

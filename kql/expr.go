@@ -170,7 +170,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
-	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound}
+	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}
 	if col.shaped && c.qual == "" && c.src != nil && c.src.shaped {
 		e.shaped = e.sql
 	}

@@ -14,6 +14,7 @@ type expr struct {
 
 	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
 	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
+	bytes      int64  // for a text or a dynamic value, how long it may be, see size
 	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
 }
@@ -101,19 +102,36 @@ func (f *function) applyIn(args []expr, names []string, now Ticks, hoist func(st
 	for _, a := range conv {
 		out.window = out.window || a.window
 	}
-	if s.lower != nil {
-		out.sql, err = s.lower(c)
-		if around := c.bindQueries(out.sql); around != nil && err == nil {
-			out.sql, err = s.lower(c)
-			out.sql = around(out.sql)
+	if out.typ == String || out.typ == Dynamic {
+		bytes, need := growth(f.name, conv)
+		if bytes > cellBytes {
+			out.bytes = bytes
 		}
-		if err != nil {
-			return expr{}, err
+		if bytes > plainBytes && !out.window {
+			out.sql, err = bindArgs(conv, func(args []expr) (string, error) {
+				d := *c
+				d.args = args
+				sql, err := d.lower(s)
+				return "CASE WHEN " + GuardFits + "(" + need(args) + ") THEN " + sql + " END", err
+			})
+			return out, err
 		}
-	} else {
-		out.sql = expand(s.sql, conv)
 	}
-	return out, nil
+	out.sql, err = c.lower(s)
+	return out, err
+}
+
+// lower is the SQL of the call by signature s.
+func (c *call) lower(s *sig) (string, error) {
+	if s.lower == nil {
+		return expand(s.sql, c.args), nil
+	}
+	sql, err := s.lower(c)
+	if around := c.bindQueries(sql); around != nil && err == nil {
+		sql, err = s.lower(c)
+		sql = around(sql)
+	}
+	return sql, err
 }
 
 // bindQueries gives the arguments that hold a subquery names if the lowered sql

@@ -14,7 +14,7 @@ import (
 // Kusto and DuckDB both use RE2.
 func regexFunctions() []function {
 	return []function{
-		fn("extract", low(Unknown, lowerExtract, String, Long, String, Unknown).from(3).as(func(args []expr) Type {
+		fn("extract", low(Unknown, regexCall(2, 0, false, lowerExtract), String, Long, String, Unknown).from(3).as(func(args []expr) Type {
 			if len(args) == 4 {
 				if t, ok := args[3].lit.(Type); ok {
 					return t
@@ -23,17 +23,17 @@ func regexFunctions() []function {
 			return String
 		})),
 		fn("extract_all",
-			low(Dynamic, lowerExtractAll, String, String),
-			low(Dynamic, lowerExtractAll, String, Dynamic, String)),
-		fn("replace_regex", low(String, lowerReplaceRegex, String, String, String)),
-		fn("replace", low(String, func(c *call) (string, error) { // the older name has the text last
+			low(Dynamic, regexCall(-1, 0, true, lowerExtractAll), String, String),
+			low(Dynamic, regexCall(-1, 0, true, lowerExtractAll), String, Dynamic, String)),
+		fn("replace_regex", low(String, regexCall(0, 1, true, lowerReplaceRegex), String, String, String)),
+		fn("replace", low(String, regexCall(2, 0, true, func(c *call) (string, error) { // the older name has the text last
 			c.args = []expr{c.args[2], c.args[0], c.args[1]}
 			return lowerReplaceRegex(c)
-		}, String, String, String)),
+		}), String, String, String)),
 		fn("trim", trimSig("^(?:%s)|(?:%[1]s)$")),
 		fn("trim_start", trimSig("^(?:%s)")),
 		fn("trim_end", trimSig("(?:%s)$")),
-		fn("indexof_regex", low(Long, lowerIndexOfRegex, String, String, Long, Long, Long).from(2)),
+		fn("indexof_regex", low(Long, regexCall(0, 1, true, lowerIndexOfRegex), String, String, Long, Long, Long).from(2)),
 		fn("regex_quote", tpl(String, `regexp_replace($1, '([\\.+*?()|\[\]{}^$])', '\\\1', 'g')`, String)),
 	}
 }
@@ -197,7 +197,7 @@ func lowerReplaceRegex(c *call) (string, error) {
 // trimSig makes the signature of a trim function; form is the pattern that
 // removes what the query's pattern %s matches.
 func trimSig(form string) sig {
-	return low(String, func(c *call) (string, error) {
+	return low(String, regexCall(1, 0, true, func(c *call) (string, error) {
 		if s, ok := c.args[0].lit.(string); ok {
 			if _, err := regexGroups(c.name, s); err != nil {
 				return "", err
@@ -206,7 +206,7 @@ func trimSig(form string) sig {
 		}
 		p := "'" + strings.NewReplacer("%s", "' || $1 || '", "%[1]s", "' || $1 || '").Replace(form) + "'"
 		return expand("regexp_replace($2, "+p+", '', 'g')", c.args), nil
-	}, String, String)
+	}), String, String)
 }
 
 // lowerIndexOfRegex lowers indexof_regex(text, regex[, start[, length[, occurrence]]]).

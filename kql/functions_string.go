@@ -147,7 +147,7 @@ func lowerCountOf(c *call) (string, error) {
 		if _, err := c.constRegex(1); err != nil {
 			return "", err
 		}
-		return expand("len(regexp_extract_all($1, $2))", c.args), nil
+		return regexCall(0, 1, true, func(c *call) (string, error) { return expand("len(regexp_extract_all($1, $2))", c.args), nil })(c)
 	default:
 		return "", fmt.Errorf(`countof(): the kind is "normal" or "regex", not %q`, kind)
 	}

@@ -44,7 +44,7 @@ func (m *matcher) property(x, col *syntax.Name) (expr, bool) {
 	if alias == `"$x"` {
 		m.each.props[k.id] = true
 	}
-	return expr{sql: alias + "." + k.ref(), typ: k.typ, bound: k.bound}, true
+	return expr{sql: alias + "." + k.ref(), typ: k.typ, bound: k.bound, bytes: k.bytes}, true
 }
 
 // condition binds a condition that one element alone decides, to be asked when

@@ -85,7 +85,7 @@ func (s *scanner) columns(r *relation, c *ctx) bool {
 		if p.Default != nil {
 			e = b.castTo(b.scalar(p.Default, &ctx{env: c.env}), t, p.Default)
 		}
-		col := column{name: p.Name.Text, typ: t, id: u.add(p.Name.Text)}
+		col := column{name: p.Name.Text, typ: t, id: u.add(p.Name.Text), bytes: endless}
 		cols, s.init = append(cols, col), append(s.init, e)
 		list += ", " + e.sql + " AS " + col.ref()
 	}
@@ -115,7 +115,7 @@ func (s *scanner) within(env *env, upTo int, name func(j, i int) string) *ctx {
 				return unknown(), true
 			}
 			s.refs[j][i] = true
-			return expr{sql: name(j, i), typ: c.typ}, true
+			return expr{sql: name(j, i), typ: c.typ, bytes: c.bytes}, true
 		}
 		var names []string
 		for _, c := range s.r.cols {

@@ -2,6 +2,7 @@ package kql
 
 import (
 	"math"
+	"strings"
 
 	"picket/kql/syntax"
 )
@@ -79,9 +80,11 @@ func ticksOrNull(l, r expr, sign string) string {
 // keeps as many behind the point as both factors have; else as near as a double.
 func decimalProduct(l, r expr) string {
 	// By way of text the digits are the fewest that mean the double.
-	near := "TRY_CAST((" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::VARCHAR AS DECIMAL(38,16))"
+	near := func(l, r expr) string {
+		return "TRY_CAST((" + l.sql + "::DOUBLE * " + r.sql + "::DOUBLE)::VARCHAR AS DECIMAL(38,16))"
+	}
 	if l.typ == Real || r.typ == Real {
-		return near
+		return near(l, r)
 	}
 	exact := func(e expr) string {
 		if e.typ == Decimal {
@@ -89,7 +92,14 @@ func decimalProduct(l, r expr) string {
 		}
 		return e.sql + "::DECIMAL(19,0)"
 	}
-	return "coalesce(TRY(" + exact(l) + " * " + exact(r) + ")::DECIMAL(38,16), " + near + ")"
+	sql := func(l, r expr) string {
+		return "coalesce(TRY(" + exact(l) + " * " + exact(r) + ")::DECIMAL(38,16), " + near(l, r) + ")"
+	}
+	if !strings.Contains(l.sql+r.sql, "(SELECT ") {
+		return sql(l, r)
+	}
+	bound, _ := bindArgs([]expr{l, r}, func(args []expr) (string, error) { return sql(args[0], args[1]), nil }) // TRY takes no subquery
+	return bound
 }
 
 // wrapSQL brings a HUGEINT into the range of a long.

@@ -12,6 +12,8 @@ type column struct {
 	id   string // SQL identifier, unique in its relation without regard to case
 	// bound is what the absolute value of a long cannot exceed, 0 when unknown.
 	bound int64
+	// bytes is how long a text or a dynamic value may be, 0 when as in a table.
+	bytes int64
 	// weight is how much SQL it stands for since the last table or aggregate, see
 	// weigh.
 	weight int

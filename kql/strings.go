@@ -55,7 +55,14 @@ func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
 		if !op.cs && !caseless(r) {
 			l, r = lowered(l), lowered(r)
 		}
-		if op.fn == "=" {
+		if x.Op == syntax.MATCHES && costly(r) {
+			out.sql, _ = bindArgs([]expr{l, r}, func(args []expr) (string, error) { // this lowering has no error
+				return guardRegex(args[0], args[1], false, func(text expr) (string, error) {
+					return "regexp_matches(" + text.sql + ", " + args[1].sql + ")", nil
+				})
+			})
+			out.sql = "(" + out.sql + ")"
+		} else if op.fn == "=" {
 			out.sql = "(" + l.sql + " = " + r.sql + ")"
 		} else {
 			out.sql = op.fn + "(" + l.sql + ", " + r.sql + ")"

@@ -14,16 +14,18 @@ import (
 // An argument that was not given is NULL.
 //
 // An argument that is more than a name or a constant is computed once, however
-// often the template uses it, and outside of the template's lambdas (in which
-// DuckDB allows no subquery): it is bound by a lambda around the whole. The
+// often the template uses it, and outside of the template's lambdas and TRYs (in
+// which DuckDB allows no subquery): it is bound by a lambda around the whole. The
 // names of such bindings begin with "$", as no column's does.
 func expand(tmpl string, args []expr) string {
 	uses, inLambda := countUses(tmpl, len(args))
+	tries := strings.Contains(tmpl, "TRY(")
 	sql := make([]string, len(args))
 	var fields []string
 	for i, a := range args {
 		sql[i] = a.sql
-		if (uses[i] > 1 || uses[i] > 0 && inLambda) && !a.simple() {
+		inTry := tries && uses[i] > 0 && strings.Contains(a.sql, "(SELECT ")
+		if (uses[i] > 1 || uses[i] > 0 && inLambda || inTry) && !a.simple() {
 			fields = append(fields, fmt.Sprintf("a%d: %s", i+1, a.sql))
 			sql[i] = fmt.Sprintf(`"$a".a%d`, i+1)
 		}

@@ -22,12 +22,14 @@ const (
 	ScopeQuery   = "query"   // read logs and incidents
 	ScopeIngest  = "ingest"  // send logs
 	ScopeMetrics = "metrics" // read the server's own metrics
+	ScopeEnrol   = "enrol"   // enrol hosts
+	ScopeHost    = "host"    // be an enrolled host; only [Service.EnrolHost] gives it
 	ScopeAdmin   = "admin"
 )
 
-// Scopes returns every scope there is.
+// Scopes returns every scope that a key can be made with.
 func Scopes() []string {
-	return []string{ScopeLookup, ScopeBulk, ScopeQuery, ScopeIngest, ScopeMetrics, ScopeAdmin}
+	return []string{ScopeLookup, ScopeBulk, ScopeQuery, ScopeIngest, ScopeMetrics, ScopeEnrol, ScopeAdmin}
 }
 
 // A key is keyPrefix, ten characters that name it, and 256 random bits, all in
@@ -216,6 +218,21 @@ func (s *Service) noteUse(ctx context.Context, id string) {
 
 // ListKeys lists every key, revoked ones too, oldest first.
 func (s *Service) ListKeys(ctx context.Context) ([]state.Key, error) { return s.db.Keys(ctx) }
+
+// EnrolHost makes the key of a host that enrols and returns it with its text,
+// which is shown now and never again.
+func (s *Service) EnrolHost(ctx context.Context, h state.Host) (state.Host, picket.Secret, error) {
+	if h.Computer == "" || len(h.Computer) > 253 {
+		return state.Host{}, "", picket.Errorf(picket.Invalid, "computer is %q; want the host's name, at most 253 bytes", clip(h.Computer))
+	}
+	key, text := s.newKey(NewKey{Name: "host " + h.Computer, Scopes: []string{ScopeHost}})
+	h.ID, h.Enrolled = key.ID, key.Created
+	if err := s.db.AddHost(ctx, h, key, sha256.Sum256([]byte(text))); err != nil {
+		return state.Host{}, "", err
+	}
+	s.forgetKey(key.ID) // others may have been revoked with it
+	return h, picket.Secret(text), nil
+}
 
 // RevokeKey ends a key. It stops working at once in this process, and within
 // 15 seconds in any other that has the same state. Revoking it again changes nothing.

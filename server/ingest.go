@@ -30,27 +30,40 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var records []collection.Record
-	if err := json.Unmarshal(body, &records); err != nil {
-		return &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects: " + jsonError(err).Error()}
-	}
-	if records == nil || slices.ContainsFunc(records, func(r collection.Record) bool { return r == nil }) {
-		return &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects, without null"}
-	}
-	if len(records) > maxRecords {
-		return &apiError{status: http.StatusRequestEntityTooLarge, code: "ContentLengthLimitExceeded", message: fmt.Sprintf("The body has %d records; at most %d are taken in one call", len(records), maxRecords)}
+	records, err := recordsOf(body)
+	if err != nil {
+		return err
 	}
 	call := collection.Call{Records: records, Size: len(body), ID: collection.CallID(r.Header.Get("x-ms-client-request-id"), body)}
-	err = s.Intake.Upload(r.Context(), r.PathValue("rule"), r.PathValue("stream"), call)
+	if err := s.Intake.Upload(r.Context(), r.PathValue("rule"), r.PathValue("stream"), call); err != nil {
+		return streamError(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// streamError gives an error about a stream the code that Azure has for it.
+func streamError(err error) error {
 	var stream *collection.StreamError
 	if errors.As(err, &stream) {
 		return &apiError{status: http.StatusBadRequest, code: "InvalidStream", message: stream.Error()}
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// recordsOf reads a body: an array of objects.
+func recordsOf(body []byte) ([]collection.Record, error) {
+	var records []collection.Record
+	if err := json.Unmarshal(body, &records); err != nil {
+		return nil, &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects: " + jsonError(err).Error()}
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	if records == nil || slices.ContainsFunc(records, func(r collection.Record) bool { return r == nil }) {
+		return nil, &apiError{status: http.StatusBadRequest, code: "InvalidJsonBody", message: "The body must be a JSON array of objects, without null"}
+	}
+	if len(records) > maxRecords {
+		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "ContentLengthLimitExceeded", message: fmt.Sprintf("The body has %d records; at most %d are taken in one call", len(records), maxRecords)}
+	}
+	return records, nil
 }
 
 // A RuleRow is a flow of a data collection rule, as Picket's own API lists it.

@@ -34,6 +34,7 @@ type Options struct {
 	// Cause is as in ProwlOptions.
 	Cause  func(ctx context.Context, runID string) (playbook, incident string)
 	Intake *collection.Intake
+	Hosts  Hosts
 	// SharedKey signs the calls of the HTTP Data Collector API, in base64.
 	SharedKey picket.Secret
 
@@ -93,6 +94,11 @@ func New(o Options) http.Handler {
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
 	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
 	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
+	s.handle("POST /v1/hosts", reputation.ScopeEnrol, s.enrolHost)
+	s.handle("GET /v1/hosts", scopeAdmin, s.listHosts)
+	s.handle("DELETE /v1/hosts/{id}", scopeAdmin, s.revokeHost)
+	s.handle("GET /v1/host/sources", reputation.ScopeHost, s.hostSources)
+	s.handle("POST /v1/host/streams/{stream}", reputation.ScopeHost, s.takeFromHost)
 	s.handle("GET /v1/incidents", scopeQuery, s.listIncidents)
 	s.mux.HandleFunc("GET /msi", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.managedIdentity(w, r); err != nil {

@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"picket"
 )
 
 // DuckDB has one limit of memory for all, counts neither texts that are being
@@ -37,6 +36,7 @@ type guard struct {
 	used  func() int64 // bytes that the process has
 	free  func()       // gives back to the system what the process does not need
 	limit int64        // of used, where queries are stopped
+	full  *atomic.Bool // whether the limit is reached
 
 	mu      sync.Mutex
 	running map[*tracked]struct{}
@@ -76,7 +76,7 @@ func (db *DB) limitMemory(ctx context.Context, share int64, inMemory bool) (*gua
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	return &guard{log: db.log, used: residentBytes, free: debug.FreeOSMemory, limit: share + share/6, running: map[*tracked]struct{}{}}, nil
+	return &guard{log: db.log, used: residentBytes, free: debug.FreeOSMemory, limit: share + share/6, full: &db.steps.full, running: map[*tracked]struct{}{}}, nil
 }
 
 // parseBytes reads a size as DuckDB writes it: 18.6 GiB.
@@ -152,6 +152,7 @@ func (g *guard) look(now time.Time) bool {
 		g.free()
 		used = g.used()
 	}
+	g.full.Store(used >= g.limit)
 	if used < g.limit/2 {
 		g.calm = now
 	}
@@ -174,7 +175,7 @@ func (g *guard) look(now time.Time) bool {
 		return len(g.running) > 0
 	}
 	victim.stopped = now
-	victim.stop(picket.Errorf(picket.Unavailable, "the query was stopped because memory ran out; narrow its time range or its rows"))
+	victim.stop(errMemory)
 	g.log.Warn("a query was stopped because memory ran out", "caller", victim.caller, "ran", now.Sub(victim.started), "used_bytes", used, "limit_bytes", g.limit)
 	return true
 }

@@ -28,7 +28,7 @@ func (db *DB) registerNatives(ctx context.Context) error {
 			return fmt.Errorf("register function %s: %w", n.Name, err)
 		}
 	}
-	return nil
+	return db.steps.register(conn)
 }
 
 // native is a kql.Native as DuckDB wants a function.

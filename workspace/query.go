@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -141,7 +142,7 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 		untrack()
 		leave()
 	}
-	rows, err := startStream(ctx, db.pool, q.SQL)
+	rows, err := startStream(ctx, db.pool, db.steps, q.SQL)
 	if err != nil {
 		defer end()
 		return nil, db.runError(ctx, err)
@@ -203,8 +204,20 @@ func (db *DB) runError(ctx context.Context, err error) error {
 	case errors.As(err, &e) && (e.Type == duckdb.ErrorTypeIO || e.Type == duckdb.ErrorTypeInternal):
 		return fmt.Errorf("run query: %w", err)
 	}
+	if e != nil {
+		if msg, ok := strings.CutPrefix(e.Msg, goErrorPrefix); ok { // of a function that is written in Go
+			if msg == errMemory.Msg {
+				return errMemory
+			}
+			return picket.Errorf(picket.Invalid, "the query failed while it ran: %s", msg)
+		}
+	}
 	return picket.Errorf(picket.Invalid, "the query failed while it ran: %w", err)
 }
+
+// goErrorPrefix is what DuckDB and its driver put before the error of a function
+// that is written in Go.
+const goErrorPrefix = "Invalid Input Error: database/sql/driver: API error: "
 
 // Rows yields the rows once. Values are nil, bool, int64 (int, long; datetime
 // and timespan in ticks), float64 (real) or string (string, guid, decimal, and

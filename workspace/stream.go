@@ -25,6 +25,8 @@ type stream struct {
 	stmt bindings.PreparedStatement
 	res  bindings.Result
 
+	forget func() // ends what the guards of steps know of it; nil before the start
+
 	chunk bindings.DataChunk
 	cols  []vector // of chunk
 	size  int      // rows of chunk
@@ -33,7 +35,7 @@ type stream struct {
 
 // startStream plans query and runs it up to its first rows. When ctx ends,
 // DuckDB is interrupted in whatever it is doing.
-func startStream(ctx context.Context, pool *sql.DB, query string) (*stream, error) {
+func startStream(ctx context.Context, pool *sql.DB, steps *steps, query string) (*stream, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -42,6 +44,12 @@ func startStream(ctx context.Context, pool *sql.DB, query string) (*stream, erro
 	if err := conn.Raw(func(c any) error { s.raw, err = rawConn(c); return err }); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	id, err := duckdb.ConnId(conn)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	steps.queries.Store(id, ctx)
+	s.forget = func() { steps.queries.Delete(id) }
 	if err := s.start(ctx, query); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -152,6 +160,9 @@ func (s *stream) close() error {
 	bindings.DestroyDataChunk(&s.chunk)
 	bindings.DestroyResult(&s.res)
 	bindings.DestroyPrepare(&s.stmt)
+	if s.forget != nil {
+		s.forget()
+	}
 	err := s.conn.Close()
 	s.conn = nil
 	return err

@@ -67,6 +67,7 @@ type DB struct {
 	// and during which it may ask the data, so they are no turns to run.
 	compiles *turns
 	guard    *guard
+	steps    *steps
 	id       string // of the workspace: TenantId of every row
 
 	mu      sync.RWMutex
@@ -109,6 +110,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.limits = db.limits.or(defaultLimits())
 	db.turns = newTurns(o.Concurrency.withDefaults())
+	db.steps = &steps{}
 	db.compiles = newTurns(o.Concurrency.compiling())
 	if err := db.open(path, o); err != nil {
 		if db.pool != nil {

@@ -35,6 +35,10 @@ Usage:
   picket data   update|list         fetch the data sets that answers come from without asking anybody
   picket key    create|list|rotate|revoke  [--data DIR] [--name NAME] [--scope SCOPES] [ID]
   picket key    shared              what senders of the HTTP Data Collector API sign with
+  picket agent  --server URL --token TOKEN [--ca FILE] [--rule NAME] [--data DIR]
+                                    on any Linux host: enrol, and send its logs and a heartbeat a minute
+  picket host   token|list|revoke   [--data DIR] [HOST]
+                                    the hosts that have enrolled
   picket dcr    list                [--data DIR]
                                     the data collection rules, and what becomes of their records
   picket reputation import          [--data DIR] FILE
@@ -131,6 +135,10 @@ func dispatch(ctx context.Context, args []string, io stdio) error {
 		return dataCommand(ctx, rest, io)
 	case "key":
 		return key(ctx, rest, io)
+	case "agent":
+		return agentCommand(ctx, rest, io)
+	case "host":
+		return hostCommand(ctx, rest, io)
 	case "dcr":
 		return dcrCommand(ctx, rest, io)
 	case "reputation":
