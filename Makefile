@@ -33,22 +33,41 @@ check: ## formatting and vet
 	@out="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 
-# The end-to-end test attacks a real sshd with a real client, delivered by a real logger.
-TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm
+# The end-to-end test attacks a real sshd with a real client, delivered by a real logger; journals are read by the real journalctl.
+TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm \
+	journalctl:systemd systemd-journal-remote:systemd-journal-remote
 # Folders whose package-lock.json lists what tests run under Node.
 NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm
-.PHONY: setup
-setup: # install the programs the tests drive, where they are missing
-	@missing=""; for t in $(TOOLS); do \
-	  PATH="$$PATH:/usr/sbin:/sbin" command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
+# Debian installs one syslog daemon only: syslog-ng is unpacked beside rsyslog, here.
+SYSLOG_NG := bin/syslog-ng
+# What the benchmarks are compared with.
+BENCH_TOOLS := rg:ripgrep
+# install makes a recipe line that installs the Debian packages of missing programs,
+# given as program:package.
+define install
+	@missing=""; for t in $(1); do \
+	  PATH="$$PATH:/usr/sbin:/sbin:/lib/systemd" command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if command -v apt-get >/dev/null; then \
-	    echo "installing for the tests:$$missing"; \
+	    echo "installing for $(2):$$missing"; \
 	    $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	  else echo "some tests will be skipped; they need:$$missing"; fi; fi
+	  else echo "some of $(2) will be skipped; they need:$$missing"; fi; fi
+endef
+
+.PHONY: setup
+setup: # install the programs the tests drive, where they are missing
+	$(call install,$(TOOLS),the tests)
 	@if [ -x /usr/bin/python3 ] && command -v apt-get >/dev/null && ! /usr/bin/python3 -c 'import azure.monitor.query, azure.kusto.data' 2>/dev/null; then \
 	  $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends python3-azure python3-azure-kusto-data >/dev/null \
 	  || echo "some tests will be skipped: python3-azure or python3-azure-kusto-data is not to be had"; fi
+	@ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || ! command -v apt-get >/dev/null || \
+	  DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends rsyslog-openssl >/dev/null \
+	  || echo "some tests will be skipped: rsyslog-openssl is not to be had"
+	@command -v syslog-ng >/dev/null || [ -x $(SYSLOG_NG)/usr/sbin/syslog-ng ] || ! command -v apt-get >/dev/null || { \
+	  rm -rf $(SYSLOG_NG) && mkdir -p $(SYSLOG_NG) && cd $(SYSLOG_NG) && apt-get download -qq -o APT::Sandbox::User=root syslog-ng-core && \
+	  DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends \
+	    $$(dpkg-deb -f *.deb Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') >/dev/null && dpkg-deb -x *.deb . && rm *.deb; } \
+	  || echo "some tests will be skipped: syslog-ng is not to be had"
 	@for d in $(NODE_TESTS); do [ $$d/node_modules -nt $$d/package-lock.json ] || (cd $$d && npm ci --silent && touch node_modules) \
 	  || echo "some tests will be skipped: npm ci failed in $$d"; done
 
@@ -56,8 +75,12 @@ setup: # install the programs the tests drive, where they are missing
 lint: ## golangci-lint, when it is installed
 	golangci-lint run
 
+.PHONY: bench-setup
+bench-setup: # install what the benchmarks are compared with
+	$(call install,$(BENCH_TOOLS),the benchmarks)
+
 .PHONY: bench
-bench: ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
+bench: bench-setup ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
 	$(GO) test -run '^$$' -bench 'BenchmarkDetections|BenchmarkSearch' -benchtime 5x -timeout 40m ./workspace
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /workspace$$)
 

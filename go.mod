@@ -70,6 +70,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/marketplacemetering v1.35.0
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/prometheus/client_golang v1.25.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 )
 
 require (

@@ -64,6 +64,7 @@ type App struct {
 	rules   []*analytics.Rule
 	syslog  *ingest.Server // nil when off
 	files   *ingest.Follower
+	journal *ingest.Journal // nil when off
 	beat    *ingest.Heartbeat
 	market  []part // tells AWS Marketplace of usage, when that is set up
 	http    *http.Server
@@ -298,6 +299,9 @@ func (a *App) Run(ctx context.Context) error {
 		a.StartRules()
 	}
 	sources := []part{{"files", a.files.Run}, {"heartbeat", a.beat.Run}}
+	if a.journal != nil {
+		sources = append(sources, part{"journal", a.journal.Run})
+	}
 	if a.syslog != nil {
 		sources = append(sources, part{"syslog", a.syslog.Run})
 	}

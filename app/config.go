@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"picket"
+	"picket/ingest"
 )
 
 // Config is everything that can be set: flags and picket.yaml.
@@ -46,6 +47,8 @@ type Config struct {
 	SyslogMaxBytes int `yaml:"syslog_max_bytes"`
 	// Logs are files to follow.
 	Logs []LogConfig `yaml:"logs"`
+	// Journald is what is read of the systemd journal.
+	Journald JournalConfig `yaml:"journald"`
 
 	// Own are the user's own networks and ForcePublic those that count as
 	// public although the IANA registries reserve them; see reputation.Skipper.
@@ -235,6 +238,9 @@ func (r configReader) parse() (Config, error) {
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
 	}
+	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
+		return Config{}, r.problem("journald", "%v", err)
+	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
 			return Config{}, r.problem(fmt.Sprintf("external[%d]", i), "%v", err)
@@ -274,6 +280,7 @@ func explain(err yaml.Error) string {
 // fields are all that can be set.
 const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, " +
 	"logs (path, format, table, columns, fields, delimiter, time), " +
+	"journald (units, matches, directory, since), " +
 	"own, force_public, rule_delay, " +
 	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +
 	"providers, aws_marketplace (product_code, dimension, region), reverse_dns, " +

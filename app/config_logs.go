@@ -83,3 +83,31 @@ func mappedColumn(item yaml.MapItem) (ingest.MappedColumn, error) {
 	c.Type = t
 	return c, nil
 }
+
+// JournalConfig is what of this host's systemd journal is read: in picket.yaml
+// true for all of it, a list of units, or a mapping.
+type JournalConfig struct {
+	On        bool     `yaml:"-"`
+	Units     []string `yaml:"units"`
+	Matches   []string `yaml:"matches"`
+	Directory string   `yaml:"directory"`
+	Since     string   `yaml:"since"`
+}
+
+// UnmarshalYAML reads true, false, a list or a mapping.
+func (j *JournalConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) error {
+	if unmarshal(&j.On) == nil {
+		return nil
+	}
+	j.On = true
+	if unmarshal(&j.Units) == nil {
+		return nil
+	}
+	type plain JournalConfig
+	return unmarshal((*plain)(j))
+}
+
+// options are those of the journal's reader.
+func (j JournalConfig) options() ingest.JournalOptions {
+	return ingest.JournalOptions{Units: j.Units, Matches: j.Matches, Directory: j.Directory, Since: j.Since}
+}

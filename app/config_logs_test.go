@@ -53,6 +53,21 @@ func TestLogConfig(t *testing.T) {
 		t.Error(diff, got[2].Table)
 	}
 
+	for text, want := range map[string]JournalConfig{
+		"true": {On: true}, "false": {}, "[sshd.service, nginx*]": {On: true, Units: []string{"sshd.service", "nginx*"}},
+		"{matches: [_TRANSPORT=kernel], since: -1h, directory: /j}": {On: true, Matches: []string{"_TRANSPORT=kernel"}, Since: "-1h", Directory: "/j"},
+	} {
+		c, err := load("journald: " + text + "\n")
+		if diff := cmp.Diff(want, c.Journald); err != nil || diff != "" {
+			t.Errorf("%s: %v, %s", text, err, diff)
+		}
+	}
+	for text, want := range map[string]string{"{unit: x}": "unit", "[--file=x]": "is no unit", "{matches: [x]}": "is no match", "3": ":1:11"} {
+		if _, err := load("journald: " + text + "\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+
 	bad := func(text, want string) {
 		t.Helper()
 		if _, err := load("logs:\n  - " + text + "\n"); err == nil || !strings.Contains(err.Error(), want) {

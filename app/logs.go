@@ -23,7 +23,8 @@ func (a *App) offsets() ingest.Offsets {
 	}
 }
 
-// wireLogs makes the tables of the configured log files, and the follower.
+// wireLogs makes the tables of the configured log files, the follower and the
+// reader of the journal.
 func (a *App) wireLogs(ctx context.Context) error {
 	// What a file turns out to be is told by its first lines, and content for web
 	// servers wants the tables before there are any.
@@ -56,7 +57,18 @@ func (a *App) wireLogs(ctx context.Context) error {
 	}
 	a.files = ingest.NewFollower(a.Workspace.Append, a.offsets(), ingest.FollowerOptions{
 		Inputs: inputs, Tail: ingest.TailOptions{Host: hostname(), Log: a.component("file")},
+		Metrics: a.metrics,
 	})
+	if !a.cfg.Journald.On {
+		return nil
+	}
+	o := a.cfg.Journald.options()
+	o.Host, o.Log, o.Metrics = hostname(), a.component("journal"), a.metrics
+	j, err := ingest.NewJournal(a.Workspace.Append, a.offsets(), o)
+	if err != nil {
+		return fmt.Errorf("journald: %w", err)
+	}
+	a.journal = j
 	return nil
 }
 

@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // An Input is a log file to follow, or, with *, ? or [ in its path, all that
@@ -28,6 +31,8 @@ type FollowerOptions struct {
 	Tail TailOptions
 
 	Rescan time.Duration // how often to look for new matches; default 5 s
+
+	Metrics prometheus.Registerer // nil: nobody reads them
 }
 
 // A Follower follows the log files that its inputs name, each with a [Tail].
@@ -53,17 +58,20 @@ type Follower struct {
 
 // followed is a log that is followed, or was and is gone.
 type followed struct {
-	path  string
-	tail  *Tail
-	ended bool
-	trace string // of the files that were found, when it began
+	path    string
+	tail    *Tail
+	ended   bool
+	trace   string      // of the files that were found, when it began
+	failing atomic.Bool // it cannot be read now
 }
 
 // NewFollower returns a Follower that keeps its positions in offsets.
 func NewFollower(append Append, offsets Offsets, opts FollowerOptions) *Follower {
 	opts.Rescan = cmp.Or(max(0, opts.Rescan), 5*time.Second)
 	opts.Tail.Log = orDiscard(opts.Tail.Log)
-	return &Follower{append: append, offsets: offsets, opts: opts, tails: map[string]*followed{}}
+	f := &Follower{append: append, offsets: offsets, opts: opts, tails: map[string]*followed{}}
+	f.metrics(opts.Metrics)
+	return f
 }
 
 // Stats returns the counters of all files so far, and in Lag what they have now
@@ -217,6 +225,7 @@ const (
 func (t *followed) follow(ctx context.Context, log *slog.Logger) (gone bool) {
 	for pause := againFirst; ; pause = min(2*pause, againMost) {
 		began := time.Now()
+		t.failing.Store(false)
 		err := t.tail.Run(ctx)
 		if ctx.Err() != nil {
 			return false
@@ -227,6 +236,7 @@ func (t *followed) follow(ctx context.Context, log *slog.Logger) (gone bool) {
 		if time.Since(began) > againMost {
 			pause = againFirst // it went well for a while
 		}
+		t.failing.Store(true)
 		log.Error("the file is not followed for now", "path", t.path, "err", err, "again_in", pause)
 		if wait(ctx, pause) != nil {
 			return false

@@ -4,7 +4,8 @@
 //
 //	Server     syslog (RFC 3164, 5424) on UDP, TCP, TLS and a unix socket → Syslog,
 //	           and events in the Common Event Format within it → CommonSecurityLog
-//	Tail       a log file, followed over rotation and restarts     → Syslog
+//	Follower   log files by pattern, each with a Tail, over rotation and restarts → the table of their Format
+//	Journal    the systemd journal, through journalctl → Syslog
 //	Heartbeat  one row a minute for this host                      → Heartbeat
 //
 // A line is never refused for being odd: what the parser does not understand

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"picket"
 )
 
@@ -38,6 +40,8 @@ type JournalOptions struct {
 	MaxDelay time.Duration    // how long the first row of a batch may wait; default 1 s
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: none
+
+	Metrics prometheus.Registerer // nil: nobody reads them
 }
 
 // A Journal follows the systemd journal through journalctl(1) and appends its
@@ -52,6 +56,7 @@ type Journal struct {
 	key     string
 	origin  origin
 	at      journalPosition
+	loaded  bool // at is what was kept, or what came after
 
 	received, committed, odd, truncated atomic.Uint64
 }
@@ -91,10 +96,12 @@ func NewJournal(append Append, offsets Offsets, opts JournalOptions) (*Journal, 
 		opts.Now = time.Now
 	}
 	opts.Log = orDiscard(opts.Log)
-	return &Journal{
+	j := &Journal{
 		append: append, offsets: offsets, opts: opts, key: "journal:" + opts.Directory,
 		origin: origin{collector: opts.Host, host: opts.Host, address: "", facility: Daemon, severity: Info},
-	}, nil
+	}
+	statsMetrics(opts.Metrics, "journal", "entries", j.Stats)
+	return j, nil
 }
 
 var (
@@ -108,47 +115,35 @@ func (j *Journal) Stats() Stats {
 	return Stats{Received: j.received.Load(), Committed: j.committed.Load(), Odd: j.odd.Load(), Truncated: j.truncated.Load()}
 }
 
-// How long to wait before journalctl is started again: at first, and at the most.
+// How long to wait after trouble: at first, and at the most.
 const (
 	journalFirst = time.Second
 	journalMost  = time.Minute
 )
 
-// Run follows the journal until ctx ends, and returns nil then. When journalctl
-// ends it is started again where it stood. What stops Run otherwise is a saved
-// position that is none, or rows that the workspace refuses for good.
+// Run follows the journal until ctx ends, and returns nil then. Trouble is
+// logged, and it goes on where it stood: when journalctl ends or cannot be run,
+// when the workspace refuses rows.
 func (j *Journal) Run(ctx context.Context) error {
-	err := j.run(ctx)
-	if ctx.Err() != nil {
-		return nil // what was under way is repeated by the next run
-	}
-	return err
-}
-
-func (j *Journal) run(ctx context.Context) error {
-	if err := j.load(ctx); err != nil {
-		return err
-	}
 	for pause := journalFirst; ; pause = min(2*pause, journalMost) {
 		began := time.Now()
 		err := j.follow(ctx)
-		var broken *journalError
-		if ctx.Err() != nil || !errors.As(err, &broken) {
-			return err
+		if ctx.Err() != nil {
+			return nil // what was under way is repeated by the next run
 		}
 		if time.Since(began) > journalMost {
 			pause = journalFirst // it went well for a while
 		}
 		j.opts.Log.Error("the journal is not followed for now", "err", err, "again_in", pause)
-		if err := wait(ctx, pause); err != nil {
-			return err
+		if wait(ctx, pause) != nil {
+			return nil
 		}
 	}
 }
 
-// load takes over the position of the last run.
+// load takes over the position of the last run, once.
 func (j *Journal) load(ctx context.Context) error {
-	if j.offsets.Load == nil {
+	if j.offsets.Load == nil || j.loaded {
 		return nil
 	}
 	var value []byte
@@ -165,8 +160,10 @@ func (j *Journal) load(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		j.at = journalPosition{}
 		return fmt.Errorf("load the position in the journal: %w", err)
 	}
+	j.loaded = true
 	return nil
 }
 
@@ -203,15 +200,11 @@ func (j *Journal) arguments(more ...string) []string {
 	return append(args, j.opts.Matches...)
 }
 
-// A journalError says that journalctl ended or cannot be read: it may go better
-// another time.
-type journalError struct{ err error }
-
-func (e *journalError) Error() string { return e.err.Error() }
-func (e *journalError) Unwrap() error { return e.err }
-
 // follow runs journalctl once and appends what it prints.
 func (j *Journal) follow(ctx context.Context) error {
+	if err := j.load(ctx); err != nil {
+		return err
+	}
 	if err := j.repeat(ctx); err != nil {
 		return err
 	}
@@ -223,10 +216,10 @@ func (j *Journal) follow(ctx context.Context) error {
 			return err
 		}
 		if !open {
-			if err := cmp.Or(ctx.Err(), r.err()); err != nil {
+			if err := cmp.Or(ctx.Err(), r.failure); err != nil {
 				return err
 			}
-			return &journalError{errors.New("journalctl ended by itself")}
+			return errors.New("journalctl ended by itself")
 		}
 	}
 }
@@ -268,7 +261,7 @@ func (j *Journal) repeat(ctx context.Context) error {
 	for len(batch) < j.at.Count {
 		e, ok := <-r.entries
 		if !ok {
-			if err := cmp.Or(ctx.Err(), r.err()); err != nil {
+			if err := cmp.Or(ctx.Err(), r.failure); err != nil {
 				return err
 			}
 			break

@@ -17,7 +17,7 @@ import (
 type journalRun struct {
 	entries <-chan *journalEntry // closed when it has ended
 	cancel  context.CancelFunc
-	failure error // valid when entries is closed
+	failure error // why it ended, nil if all was well; valid when entries is closed
 }
 
 // start runs journalctl from the position on, with more arguments.
@@ -27,15 +27,10 @@ func (j *Journal) start(ctx context.Context, more ...string) *journalRun {
 	r := &journalRun{entries: entries, cancel: cancel}
 	go func() {
 		defer close(entries)
-		if err := j.print(ctx, entries, j.arguments(more...)); err != nil {
-			r.failure = &journalError{err}
-		}
+		r.failure = j.print(ctx, entries, j.arguments(more...))
 	}()
 	return r
 }
-
-// err is why journalctl ended, nil if all was well. Call it when entries is closed.
-func (r *journalRun) err() error { return r.failure }
 
 // stop ends journalctl and returns when it has ended.
 func (r *journalRun) stop() {

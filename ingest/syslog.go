@@ -70,6 +70,9 @@ func parse(s string, now time.Time, loc *time.Location) Message {
 		if m.rfc5424(rest[2:], loc) {
 			return m
 		}
+		if m.meraki(rest[2:]) {
+			return m
+		}
 		m.Odd = true
 		if _, _, _, ok := timestamp(rest[2:], now, loc); ok {
 			rest = rest[2:] // the header of the one, the body of the other
@@ -162,7 +165,13 @@ func (m *Message) rfc5424(s string, loc *time.Location) bool {
 	case s[:end] != "-":
 		m.Data = s[:end]
 	}
-	m.Text = strings.TrimPrefix(strings.TrimPrefix(s[end:], " "), bom)
+	text, marked := strings.CutPrefix(strings.TrimPrefix(s[end:], " "), bom)
+	if !marked {
+		// rsyslog's own template keeps the space that was behind the tag of a
+		// message of RFC 3164: "- - -  Failed password".
+		text = strings.TrimPrefix(text, " ")
+	}
+	m.Text = text
 	return true
 }
 
@@ -205,10 +214,18 @@ func elementEnd(s string) int {
 // the manner of RFC 3164, or a line of a log file.
 func (m *Message) rfc3164(s string, now time.Time, loc *time.Location) {
 	head := strings.TrimLeft(s, " ")
-	if m.Priority {
+	if m.Priority || ciscoHead(head) {
 		head = skipSequence(head)
 	}
 	t, rest, form, ok := timestamp(head, now, loc)
+	if !ok && m.Priority {
+		if host, after, found := cutOrigin(head); found {
+			t, rest, form, ok = timestamp(after, now, loc)
+			if ok = ok && strings.HasPrefix(rest, ": %"); ok {
+				m.HostName = host
+			}
+		}
+	}
 	if !ok {
 		m.untimed(s)
 		return
@@ -267,41 +284,19 @@ func (m *Message) untimed(s string) {
 	m.Odd = true
 }
 
-// skipSequence passes over what Cisco's IOS puts before the time: a sequence
-// number, and * or . for a clock that is not set or not synchronised.
-func skipSequence(s string) string {
-	if _, end := digits(s, 0, 10); end > 0 && strings.HasPrefix(s[end:], ": ") {
-		s = s[end+2:]
-	}
-	if len(s) > 1 && (s[0] == '*' || s[0] == '.') && month(s[1:min(4, len(s))]) != 0 {
-		s = s[1:]
-	}
-	return s
-}
-
 // setText takes s for tag and message, or for message alone.
 func (m *Message) setText(s string) {
 	if m.mnemonic(s) {
 		return
 	}
 	if t, ok := readTag(strings.TrimLeft(s, " "), true); ok {
+		if level, name, ok := strings.Cut(t.name, " "); ok && isLevel(level) {
+			t.name = name // F5's: "notice httpd[6811]:"
+		}
 		m.setTag(t)
 		return
 	}
 	m.Text = s
-}
-
-// mnemonic takes a message of Cisco's, "%ASA-6-302013: …". The mnemonic is as
-// much message as tag, and those who look for it look in the message: it is both.
-func (m *Message) mnemonic(s string) bool {
-	if !strings.HasPrefix(s, "%") {
-		return false
-	}
-	t, ok := readTag(s[1:], false)
-	if ok {
-		m.ProcessName, m.Text = s[:1+len(t.name)], s
-	}
-	return ok
 }
 
 func (m *Message) setTag(t tag) {

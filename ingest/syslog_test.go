@@ -192,8 +192,9 @@ func TestParseRFC5424(t *testing.T) {
 	// A process id that is no number, or too large for one.
 	f("<13>1 - h java http-nio-1 - - text", parsed{Level: "user.notice", Host: "h", Process: "java", PID: -1, Text: "text"})
 	f("<13>1 - h a 4294967296 - - text", parsed{Level: "user.notice", Host: "h", Process: "a", PID: -1, Text: "text"})
-	// Spaces belong to the text.
-	f("<13>1 - h a 1 - -   text ", parsed{Level: "user.notice", Host: "h", Process: "a", PID: 1, Text: "  text "})
+	// Spaces belong to the text, but for the one that rsyslog puts before it.
+	f("<13>1 - h a 1 - -   text ", parsed{Level: "user.notice", Host: "h", Process: "a", PID: 1, Text: " text "})
+	f("<13>1 - h a 1 - - \ufeff text ", parsed{Level: "user.notice", Host: "h", Process: "a", PID: 1, Text: " text "})
 }
 
 // TestParseOdd holds what is broken: it must be all there, and marked.

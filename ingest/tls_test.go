@@ -40,7 +40,7 @@ func (i *issuer) issue(template *x509.Certificate) tls.Certificate {
 		i.t.Fatal(err)
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.Subject = pkix.Name{CommonName: "test"}
+	template.Subject = pkix.Name{CommonName: fmt.Sprint("test ", template.SerialNumber)}
 	if template.NotAfter.IsZero() {
 		template.NotAfter = time.Now().Add(time.Hour)
 	}

@@ -32,9 +32,6 @@ func (f *function) autoName(c *call) string {
 	if f.keep && n != "" {
 		return n
 	}
-	if f.noArg {
-		n = ""
-	}
 	if f.auto != "" {
 		return f.auto + "_" + n
 	}

@@ -15,11 +15,14 @@ func aggregateFunctions() []function {
 	fs := []function{
 		// The service takes count(x) too, which counts the rows all the same.
 		{name: "count", sigs: []sig{tpl(Long, "count(*)"), tpl(Long, "count(*)", Unknown)}},
-		{name: "countif", noArg: true, sigs: []sig{tpl(Long, "count(*) FILTER ($1)", Bool)}},
+		{name: "countif", sigs: []sig{tpl(Long, "count(*) FILTER ($1)", Bool)}},
 		{name: "arg_max", keep: true, auto: "max", star: true, sigs: extremeRowSigs(), columns: extremeRow("max")},
 		{name: "arg_min", keep: true, auto: "min", star: true, sigs: extremeRowSigs(), columns: extremeRow("min")},
 		{name: "take_any", keep: true, auto: "any", star: true, sigs: extremeRowSigs(), columns: takeAny},
 		{name: "any", auto: "any", star: true, sigs: extremeRowSigs(), columns: takeAny},
+		{name: "argmax", auto: "max", star: true, sigs: extremeRowSigs(), columns: extremeRow("max")},
+		{name: "argmin", auto: "min", star: true, sigs: extremeRowSigs(), columns: extremeRow("min")},
+		{name: "cnt", sigs: []sig{tpl(Long, "count(*)")}},
 		{name: "percentile", sigs: percentileSigs(2), columns: percentiles},
 		{name: "percentiles", auto: "percentile", sigs: percentileSigs(2), columns: percentiles},
 		{name: "percentiles_array", auto: "percentiles", sigs: []sig{low(Dynamic, percentilesArray, Unknown, Unknown).more(2)}},
@@ -37,15 +40,18 @@ func aggregateFunctions() []function {
 func aggregateAliases(fs []function) []function {
 	var out []function
 	for _, a := range [...][2]string{
-		{"makeset", "make_set"}, {"makelist", "make_list"}, {"argmax", "arg_max"}, {"argmin", "arg_min"},
-		{"make_dictionary", "make_bag"}, {"cnt", "count"}, {"merge_tdigest", "tdigest_merge"}, {"anyif", "take_anyif"},
+		{"makeset", "make_set"}, {"makelist", "make_list"}, {"make_dictionary", "make_bag"},
+		{"merge_tdigest", "tdigest_merge"}, {"anyif", "take_anyif"},
 	} {
 		for _, f := range fs {
 			if f.name == a[1] {
 				f.name = a[0]
 				f.doc = a[1] + "()"
-				if f.auto == "" {
-					f.auto = a[1]
+				switch f.name {
+				case "make_dictionary":
+					f.auto = "dictionary"
+				case "anyif":
+					f.auto, f.keep = "anyif", false
 				}
 				out = append(out, f)
 			}
@@ -77,7 +83,7 @@ func numberAggregates() []function {
 	fs = append(fs, withIf("sum", "sumif", "",
 		tpl(Real, "coalesce(sum("+text+"){if}, 0)", Dynamic),
 		tpl(Long, "coalesce("+wrapSQL("sum($1){if}")+", 0)", Long), tpl(Real, "coalesce(sum($1){if}, 0)", Real),
-		tpl(TimeSpan, "TRY_CAST(coalesce(sum($1){if}, 0) AS BIGINT)", TimeSpan), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
+		tpl(TimeSpan, "TRY_CAST(coalesce(sum($1){if}, 0) AS BIGINT)", TimeSpan), tpl(DateTime, "TRY_CAST(sum($1){if} AS BIGINT)", DateTime), tpl(Decimal, "coalesce(sum($1){if}, 0)::DECIMAL(38,16)", Decimal))...)
 	fs = append(fs, withIf("avg", "avgif", "",
 		tpl(Real, "avg("+text+"){if}", Dynamic), tpl(Real, "avg($1){if}", Real),
 		// A mean of datetimes by way of a DOUBLE would lose what is finer than 0.1 ms.
@@ -99,12 +105,12 @@ func numberAggregates() []function {
 		{"stdev", "stdevif", "stddev_samp"}, {"stdevp", "stdevpif", "stddev_pop"},
 		{"variance", "varianceif", "var_samp"}, {"variancep", "variancepif", "var_pop"},
 	} {
-		fs = append(fs, withIf(f[0], f[1], "", tpl(Real, deviation(f[2]), Real))...)
+		fs = append(fs, withIf(f[0], f[1], "", tpl(Real, deviation(f[2]), Real), tpl(Real, deviation(f[2]), TimeSpan), tpl(Real, deviation(f[2]), DateTime))...)
 	}
 	fs = append(fs, withIf("covariance", "covarianceif", "", tpl(Real, "covar_samp($2, $1){if}", Real, Real))...)
 	fs = append(fs, withIf("covariancep", "covariancepif", "", tpl(Real, "covar_pop($2, $1){if}", Real, Real))...)
 	for _, f := range []string{"and", "or", "xor"} {
-		fs = append(fs, function{name: "binary_all_" + f, sigs: []sig{tpl(Long, "bit_"+f+"($1)", Long)}})
+		fs = append(fs, function{name: "binary_all_" + f, keep: true, sigs: []sig{tpl(Int, "bit_"+f+"($1)", Int), tpl(Long, "bit_"+f+"($1)", Long)}})
 	}
 	anyif := function{name: "take_anyif", keep: true, auto: "any", sigs: []sig{
 		tpl(String, "coalesce(any_value(nullif($1, '')) FILTER ($2), '')", String, Bool),
@@ -132,11 +138,18 @@ func extremeRow(pick string) func(c *call) ([]aggColumn, error) {
 		if first == "" {
 			first = pick + "_"
 		}
+		old := !strings.HasPrefix(c.name, "arg_") // argmax() names its columns max_x, max_x_y
+		if old {
+			first = pick + "_" + c.argName(0)
+		}
 		cols := []aggColumn{{first, by.typ, fmt.Sprintf("%s(%s)", pick, by.sql)}}
 		for i, a := range c.args[1:] {
 			name := c.argName(i + 1)
-			if name == "" {
-				name = fmt.Sprintf("Column%d", i+1)
+			switch {
+			case old:
+				name = first + "_" + name
+			case name == "":
+				name = fmt.Sprintf("%s_arg%d", first, i+1)
 			}
 			sql := fmt.Sprintf("CASE WHEN %s(%s) IS NULL THEN first(%s) ELSE arg_%[1]s_null(%[3]s, %[2]s) END", pick, by.sql, a.sql)
 			cols = append(cols, aggColumn{name, a.typ, textNotNull(a.typ, sql)})

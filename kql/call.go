@@ -263,7 +263,9 @@ func (b *binder) columnIfExists(x *syntax.Call, c *ctx) value {
 	if col, ok := find(c.cols, s); ok {
 		return scalarValue(expr{sql: c.qual + col.ref(), typ: col.typ})
 	}
-	return scalarValue(b.scalar(x.Args[1], c))
+	otherwise := b.scalar(x.Args[1], c)
+	otherwise.unnamed = true
+	return scalarValue(otherwise)
 }
 
 // ingestionTime binds ingestion_time(): the hidden column where the rows still

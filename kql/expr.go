@@ -161,7 +161,13 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		if e, ok := b.openRef(n, c); ok {
 			return e, true
 		}
-		if _, ok := c.env.lookup(n.Text); ok || c.loose == nil || strings.HasPrefix(n.Text, "$") {
+		if _, ok := c.env.lookup(n.Text); ok {
+			return expr{}, false
+		}
+		if t, ok := c.absent[n.Text]; ok {
+			return nullLit(t), true
+		}
+		if c.loose == nil || strings.HasPrefix(n.Text, "$") {
 			return expr{}, false
 		}
 		col, _ = b.looseColumn(n, c.loose, c.cols)

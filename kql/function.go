@@ -14,6 +14,7 @@ type expr struct {
 
 	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
 	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
+	unnamed    bool   // the name that the expression implies is that of a column that is not there
 	bytes      int64  // for a text or a dynamic value, how long it may be, see size
 	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
@@ -33,8 +34,6 @@ type function struct {
 	// auto is the stem of an aggregate's automatic column name, where it is not
 	// the name itself: "set" for make_set (set_x).
 	auto string
-	// noArg leaves the argument out of an aggregate's automatic name: countif(x) is countif_.
-	noArg bool
 	// keep says that an aggregate's result is called like its first argument
 	// itself (arg_max, take_any); auto is then for arguments that imply no name.
 	keep bool
@@ -53,6 +52,7 @@ type sig struct {
 	args     []Type // Unknown accepts any type; numeric literals and dynamic convert as KQL does
 	min      int    // how many arguments must be given; 0 means all of args
 	variadic bool   // the last of args repeats
+	text     bool   // a String among args takes any scalar, as its text
 	result   Type   // Unknown means resultOf tells
 	resultOf func(args []expr) Type
 	sql      string                        // template with $1 … $9, each an argument's SQL
@@ -185,6 +185,9 @@ func (s *sig) fit(args []expr, exact bool) ([]expr, bool) {
 	for i, a := range args {
 		want := s.args[min(i, len(s.args)-1)]
 		c, ok := convert(a, want, exact)
+		if !ok && s.text && want == String && !exact {
+			c, ok = textOf(a), true
+		}
 		if !ok {
 			return nil, false
 		}

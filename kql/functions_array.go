@@ -62,7 +62,7 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 		}, Dynamic, Unknown)),
 		fn("set_equals", tpl(Bool, "coalesce(list_sort(list_distinct("+a1+"::VARCHAR[])) = list_sort(list_distinct("+a2+"::VARCHAR[])), false)", Dynamic, Dynamic)),
 		fn("percentile_tdigest",
-			tpl(Real, digestPercentile("DOUBLE"), Dynamic, Real),
+			tpl(Dynamic, digestPercentile("JSON"), Dynamic, Real),
 			low(Unknown, func(c *call) (string, error) {
 				t, ok := c.args[2].lit.(Type)
 				if !ok {
@@ -83,8 +83,8 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 			return "to_json(list_distinct(flatten([" + joinLists(c.args) + "])))", nil
 		}, Dynamic).more(1)),
 		fn("dcount_hll", tpl(Long, "json_array_length($1)::BIGINT", Dynamic)),
-		fn("jaccard_index", tpl(Real, `list_transform([{a: list_distinct(`+a1+`::VARCHAR[]), b: list_distinct(`+a2+`::VARCHAR[])}], lambda "$p":
-len(list_intersect("$p".a, "$p".b))::DOUBLE / len(list_distinct(list_concat("$p".a, "$p".b))))[1]`, Dynamic, Dynamic)),
+		fn("jaccard_index", tpl(Dynamic, `list_transform([{a: list_distinct(`+a1+`::VARCHAR[]), b: list_distinct(`+a2+`::VARCHAR[])}], lambda "$p":
+to_json(len(list_intersect("$p".a, "$p".b))::DOUBLE / len(list_distinct(list_concat("$p".a, "$p".b)))))[1]`, Dynamic, Dynamic)),
 	}
 }
 

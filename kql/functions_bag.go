@@ -42,7 +42,7 @@ lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"'
 		fn("parse_version", tpl(Decimal, `CASE WHEN regexp_full_match($1, '\s*[0-9]{1,8}([.][0-9]{1,8}){0,3}\s*') THEN
 list_transform([string_split(trim($1), '.')], lambda "$p": ("$p"[1]::HUGEINT * 100000000 + coalesce("$p"[2], '0')::HUGEINT)::DECIMAL(38,16)
 + (coalesce("$p"[3], '0')::HUGEINT * 100000000 + coalesce("$p"[4], '0')::HUGEINT)::DECIMAL(38,0) * 0.0000000000000001::DECIMAL(17,16))[1]::DECIMAL(38,16) END`, String)),
-		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String)),
+		fn("parse_command_line", low(Dynamic, lowerParseCommandLine, String, String).ofText()),
 	}
 }
 

@@ -45,7 +45,16 @@ const parseJSON = "nullif(coalesce(TRY_CAST($1 AS JSON), to_json($1)), 'null'::J
 
 // castFunction makes the to…() function of type t.
 func castFunction(name string, t Type) function {
-	return fn(name, low(t, func(c *call) (string, error) { return castTo(c.args[0], t) }, Unknown))
+	return fn(name, low(t, func(c *call) (string, error) { return castOrNull(c.args[0], t), nil }, Unknown))
+}
+
+// castOrNull is what the to…() functions make of e: null where its type has
+// nothing that the other could be.
+func castOrNull(e expr, t Type) string {
+	if q, err := castTo(e, t); err == nil {
+		return q
+	}
+	return nullLit(t).sql
 }
 
 // castTo returns the SQL of an explicit conversion of e to the scalar type t.

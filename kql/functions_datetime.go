@@ -45,9 +45,16 @@ func datetimeFunctions() []function {
 		fn("datetime_add", low(DateTime, lowerDatetimeAdd, String, Long, DateTime)),
 		fn("datetime_diff", low(Long, lowerDatetimeDiff, String, DateTime, DateTime)),
 		fn("make_datetime",
-			low(DateTime, func(c *call) (string, error) { return castTo(c.args[0], DateTime) }, Unknown),
-			tpl(DateTime, "("+ticksOfDate("TRY(make_date($1, $2, $3))")+" + coalesce($4, 0) * "+hour+" + coalesce($5, 0) * "+minute+" + coalesce(round($6 * 1e7)::BIGINT, 0))", Long, Long, Long, Long, Long, Real).from(3)),
+			low(DateTime, func(c *call) (string, error) { return castOrNull(c.args[0], DateTime), nil }, Unknown),
+			tpl(DateTime, makeDatetime, Long, Long, Long, Long, Long, Real).from(3),
+			low(DateTime, func(c *call) (string, error) { // all but the seconds are whole
+				for i := range c.args[:min(5, len(c.args))] {
+					c.args[i] = expr{sql: "TRY_CAST(trunc(" + c.args[i].sql + ") AS BIGINT)"}
+				}
+				return expand(makeDatetime, c.args), nil
+			}, Real, Real, Real, Real, Real, Real).from(3)),
 		fn("make_timespan",
+			low(TimeSpan, func(c *call) (string, error) { return castOrNull(c.args[0], TimeSpan), nil }, Unknown),
 			tpl(TimeSpan, "($1 * "+hour+" + $2 * "+minute+" + coalesce(round($3 * 1e7)::BIGINT, 0))", Long, Long, Real).from(2),
 			tpl(TimeSpan, "($1 * "+day+" + $2 * "+hour+" + $3 * "+minute+" + round($4 * 1e7)::BIGINT)", Long, Long, Long, Real)),
 		fn("datetime_utc_to_local", tpl(DateTime, "(epoch_us(timezone($2, make_timestamptz("+unixUS+"))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
@@ -81,6 +88,8 @@ func datetimeFunctions() []function {
 	return fs
 }
 
+const makeDatetime = "(((TRY(make_date($1, $2, $3))) - " + firstDay + ") * " + day + " + coalesce($4, 0) * " + hour + " + coalesce($5, 0) * " + minute + " + coalesce(round($6 * 1e7)::BIGINT, 0))"
+
 // unixFunction makes unixtime_…_todatetime(); what no datetime can hold is null.
 func unixFunction(unit string, num int64, div bool) function {
 	lo, hi := -unixEpoch/num, (MaxDateTime-unixEpoch)/num
@@ -92,7 +101,7 @@ func unixFunction(unit string, num int64, div bool) function {
 	whole := fmt.Sprintf("CASE WHEN $1 BETWEEN %d AND %d THEN %s + %s END", lo, hi, sql, epoch)
 	if div {
 		whole = sql + " + " + epoch
-		return fn("unixtime_"+unit+"_todatetime", tpl(DateTime, "("+whole+")", Long))
+		return fn("unixtime_"+unit+"_todatetime", tpl(DateTime, "("+whole+")", Long), tpl(DateTime, "(list_transform([TRY_CAST(trunc($1) AS BIGINT)], lambda \"$n\": "+strings.ReplaceAll(whole, "$1", `"$n"`)+")[1])", Real))
 	}
 	return fn("unixtime_"+unit+"_todatetime",
 		tpl(DateTime, whole, Long),

@@ -156,12 +156,12 @@ func formatIPv4Sigs(tail string) []sig {
 	}
 	whole := func(ip string, t Type) []sig {
 		return []sig{
-			tpl(String, form(ip), t, Long),
-			tpl(String, strings.ReplaceAll(form(ip), "$2", "32"), t),
+			tpl(String, form(ip), t, Long).ofText(),
+			tpl(String, strings.ReplaceAll(form(ip), "$2", "32"), t).ofText(),
 		}
 	}
 	number := "CASE WHEN $1 BETWEEN 0 AND 4294967295 THEN {n: $1, p: 32} END"
-	return append(whole(ipv4Of("$1"), String), whole(number, Long)...)
+	return append(whole(number, Long), whole(ipv4Of("$1"), String)...)
 }
 
 // hasIPv4 are the signatures of has_ipv4() and its kin: an address that letters

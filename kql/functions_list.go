@@ -80,6 +80,12 @@ func (s sig) more(n int) sig {
 	return s
 }
 
+// ofText lets scalars of any type stand for strings, as their text.
+func (s sig) ofText() sig {
+	s.text = true
+	return s
+}
+
 // as makes the result type depend on the arguments.
 func (s sig) as(f func(args []expr) Type) sig {
 	s.result = Unknown

@@ -10,17 +10,19 @@ func mathFunctions() []function {
 		fn("bin", binSigs()...),
 		fn("bin_at",
 			tpl(Long, binAtInt, Long, Long, Long),
-			tpl(Real, "(floor(($1 - $3) / $2) * $2 + $3)", Real, Real, Real),
+			tpl(Decimal, binAtDecimal, Decimal, Decimal, Decimal),
+			tpl(Real, "(floor(($1 - $3) / nullif($2, 0)) * $2 + $3)", Real, Real, Real),
 			tpl(DateTime, binAtInt, DateTime, TimeSpan, DateTime),
 			tpl(TimeSpan, binAtInt, TimeSpan, TimeSpan, TimeSpan)),
 		fn("around",
 			tpl(Bool, aroundSQL, Long, Long, Long), tpl(Bool, aroundSQL, Real, Real, Real), tpl(Bool, aroundSQL, Decimal, Decimal, Decimal),
 			tpl(Bool, aroundSQL, DateTime, DateTime, TimeSpan), tpl(Bool, aroundSQL, TimeSpan, TimeSpan, TimeSpan)),
 		fn("round",
+			tpl(Int, "round($1, coalesce($2, 0)::INTEGER)::INTEGER", Int, Long).from(1),
 			tpl(Long, "round($1, coalesce($2, 0)::INTEGER)::BIGINT", Long, Long).from(1),
 			tpl(Real, "round($1, coalesce($2, 0)::INTEGER)", Real, Long).from(1),
 			tpl(Decimal, "round($1, coalesce($2, 0)::INTEGER)::DECIMAL(38,16)", Decimal, Long).from(1)),
-		fn("ceiling", tpl(Long, "$1", Long), tpl(Real, "ceil($1)", Real)),
+		fn("ceiling", tpl(Int, "$1", Int), tpl(Long, "$1", Long), tpl(Decimal, "ceil($1)::DECIMAL(38,16)", Decimal), tpl(Real, "ceil($1)", Real)),
 		fn("sign", tpl(Real, "sign($1)::DOUBLE", Real)),
 		fn("pow", tpl(Real, nan("$1 >= 0 OR $2 = floor($2)", "pow($1, $2)"), Real, Real)),
 		fn("atan2", tpl(Real, "atan2($1, $2)", Real, Real)),
@@ -98,6 +100,8 @@ func binSigs() []sig {
 // binDecimal multiplies as decimals, for DuckDB divides them as doubles.
 const binDecimal = "(floor($1 / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
 
+const binAtDecimal = "(floor(($1 - $3) / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8) + $3)::DECIMAL(38,16)"
+
 const binAtInt = "($1 - ((($1 - $3) % $2) + $2) % $2)"
 
 const aroundSQL = "($1 BETWEEN $2 - $3 AND $2 + $3)"
@@ -153,17 +157,35 @@ func commonTypeOf(args []expr) Type {
 	return t
 }
 
+// alternatives converts values of which one is chosen to one type: the one they
+// have in common, or dynamic.
+func alternatives(args []expr) []expr {
+	if out, _, err := common("", args); err == nil {
+		return out
+	}
+	out := make([]expr, len(args))
+	for i, a := range args {
+		out[i] = expr{sql: jsonOf(a), typ: Dynamic}
+	}
+	return out
+}
+
+// alternativesType is the type of alternatives.
+func alternativesType(args []expr) Type {
+	if _, t, err := common("", args); err == nil {
+		return t
+	}
+	return Dynamic
+}
+
 // conditionFunctions are the functions that choose or test.
 func conditionFunctions() []function {
 	return []function{
 		fn("iff", low(Unknown, func(c *call) (string, error) {
-			v, _, err := common(c.name, c.args[1:])
-			if err != nil {
-				return "", err
-			}
+			v := alternatives(c.args[1:])
 			return "CASE WHEN " + c.args[0].sql + " THEN " + v[0].sql + " ELSE " + v[1].sql + " END", nil
-		}, Bool, Unknown, Unknown).as(func(args []expr) Type { return commonTypeOf(args[1:]) })),
-		fn("case", low(Unknown, lowerCase, Unknown).more(3).as(func(args []expr) Type { return commonTypeOf(caseValues(args)) })),
+		}, Bool, Unknown, Unknown).as(func(args []expr) Type { return alternativesType(args[1:]) })),
+		fn("case", low(Unknown, lowerCase, Unknown).more(3).as(func(args []expr) Type { return alternativesType(caseValues(args)) })),
 		fn("coalesce", low(Unknown, func(c *call) (string, error) {
 			args, t, err := common(c.name, c.args)
 			if err != nil || t != String {
@@ -194,10 +216,7 @@ func lowerCase(c *call) (string, error) {
 	if len(c.args)%2 == 0 {
 		return "", fmt.Errorf("case() takes pairs of a condition and a value, and a last value for when none holds: an odd number of arguments, not %d", len(c.args))
 	}
-	values, _, err := common(c.name, caseValues(c.args))
-	if err != nil {
-		return "", err
-	}
+	values := alternatives(caseValues(c.args))
 	sql := "CASE"
 	for i := 0; i+1 < len(c.args); i += 2 {
 		cond, ok := convert(c.args[i], Bool, false)

@@ -33,8 +33,8 @@ func regexFunctions() []function {
 		fn("trim", trimSig("^(?:%s)|(?:%[1]s)$")),
 		fn("trim_start", trimSig("^(?:%s)")),
 		fn("trim_end", trimSig("(?:%s)$")),
-		fn("indexof_regex", low(Long, regexCall(0, 1, true, lowerIndexOfRegex), String, String, Long, Long, Long).from(2)),
-		fn("regex_quote", tpl(String, `regexp_replace($1, '([\\.+*?()|\[\]{}^$])', '\\\1', 'g')`, String)),
+		fn("indexof_regex", low(Long, regexCall(0, 1, true, lowerIndexOfRegex), String, String, Long, Long, Long).from(2).ofText()),
+		fn("regex_quote", tpl(String, `regexp_replace($1, '([\\.+*?()|\[\]{}^$])', '\\\1', 'g')`, String).ofText()),
 	}
 }
 

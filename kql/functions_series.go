@@ -17,7 +17,7 @@ var seriesColumns = map[string][]Column{
 	"series_periods_detect":      {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_periods_validate":    {{"periods", Dynamic}, {"scores", Dynamic}},
 	"series_decompose":           {{"baseline", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
-	"series_decompose_forecast":  {{"forecast", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
+	"series_decompose_forecast":  {{"baseline", Dynamic}, {"seasonal", Dynamic}, {"trend", Dynamic}, {"residual", Dynamic}},
 	"series_decompose_anomalies": {{"ad_flag", Dynamic}, {"ad_score", Dynamic}, {"baseline", Dynamic}},
 	"series_fit_2lines": {
 		{"rsquare", Real}, {"split_idx", Long}, {"variance", Real}, {"rvariance", Real}, {"line_fit", Dynamic},
@@ -35,7 +35,11 @@ func seriesFunctions() []function {
 		case "series_sum", "series_product", "series_dot_product", "series_magnitude", "series_cosine_similarity", "series_pearson_correlation":
 			result = Real
 		}
-		f := fn(name, low(result, func(c *call) (string, error) { return seriesValue(c, result), nil }, Dynamic, Unknown).more(1))
+		s := low(result, func(c *call) (string, error) { return seriesValue(c, result), nil }, Dynamic, Unknown).more(1)
+		if takesNumbers(name) {
+			s = low(result, s.lower, Unknown, Unknown)
+		}
+		f := fn(name, s)
 		if cols := seriesColumns[name]; cols != nil {
 			f.columns = func(c *call) ([]aggColumn, error) { return seriesTuple(c, cols), nil }
 		}

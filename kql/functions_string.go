@@ -8,21 +8,21 @@ import (
 // stringFunctions are the functions over text that need no pattern.
 func stringFunctions() []function {
 	return []function{
-		fn("tolower", tpl(String, "lower($1)", String)),
-		fn("toupper", tpl(String, "upper($1)", String)),
+		fn("tolower", tpl(String, "lower($1)", String).ofText()),
+		fn("toupper", tpl(String, "upper($1)", String).ofText()),
 		fn("strlen", tpl(Long, "length($1)", String)),
 		fn("string_size", tpl(Long, "strlen($1)", String)),
 		fn("strcat", low(String, lowerStrcat, Unknown).more(1)),
 		fn("strcat_delim", low(String, func(c *call) (string, error) {
 			return expand("concat_ws($*)", textArgs(c.args)), nil
-		}, String, Unknown).more(2)),
-		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]')::VARCHAR[], lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String)),
+		}, Unknown, Unknown).more(2)),
+		fn("strcat_array", tpl(String, "coalesce(array_to_string(list_transform(json_extract_string($1, '$[*]')::VARCHAR[], lambda \"$e\": coalesce(\"$e\", 'null')), $2), '')", Dynamic, String).ofText()),
 		fn("strrep",
 			textTpl(String, "coalesce(repeat($1, least(greatest(TRY_CAST($2 AS BIGINT), 0), 1024)), '')", 2),
 			textTpl(String, "coalesce(CASE WHEN TRY_CAST($2 AS BIGINT) > 0 THEN repeat($1 || $3, least(TRY_CAST($2 AS BIGINT), 1024) - 1) || $1 END, '')", 3)),
-		fn("strcmp", tpl(Int, "CASE WHEN $1 < $2 THEN -1 WHEN $1 > $2 THEN 1 ELSE 0 END::INTEGER", String, String)),
+		fn("strcmp", tpl(Long, "CASE WHEN $1 < $2 THEN -1 WHEN $1 > $2 THEN 1 ELSE 0 END::BIGINT", String, String).ofText()),
 		fn("reverse", textTpl(String, "reverse($1)", 1)),
-		fn("substring", low(String, lowerSubstring, String, Long, Long).from(2)),
+		fn("substring", low(String, lowerSubstring, String, Long, Long).from(2).ofText()),
 		fn("indexof", low(Long, lowerIndexOf, Unknown, Unknown, Long, Long, Long).from(2)),
 		fn("split",
 			low(Dynamic, func(c *call) (string, error) {
@@ -30,20 +30,20 @@ func stringFunctions() []function {
 					return expand("to_json(string_split($1, $2))", c.args), nil
 				}
 				return expand("to_json("+splitListSQL+")", c.args), nil
-			}, String, String),
-			tpl(Dynamic, "to_json(list_slice("+splitListSQL+", $3 + 1, $3 + 1))", String, String, Long)),
+			}, String, String).ofText(),
+			tpl(Dynamic, "to_json(list_slice("+splitListSQL+", $3 + 1, $3 + 1))", String, String, Long).ofText()),
 		fn("replace_string", tpl(String, "replace($1, $2, $3)", String, String, String)),
 		fn("replace_strings", tpl(String, replaceStrings, String, Dynamic, Dynamic)),
 		fn("translate", tpl(String, "translate($3, $1, CASE WHEN $2 = '' THEN '' ELSE $2 || repeat(right($2, 1), greatest(length($1) - length($2), 0)) END)", String, String, String)),
 		fn("isempty", emptySigs("", "IS NULL")...),
 		fn("isnotempty", emptySigs("NOT ", "IS NOT NULL")...),
-		fn("isascii", tpl(Bool, `regexp_full_match($1, '[\x00-\x7f]*')`, String)),
-		fn("isutf8", tpl(Bool, `($1 IS NOT NULL)`, String)),
+		fn("isascii", tpl(Bool, `regexp_full_match($1, '[\x00-\x7f]*')`, String).ofText()),
+		fn("isutf8", tpl(Bool, `($1 IS NOT NULL)`, String).ofText()),
 		fn("countof", low(Long, lowerCountOf, String, String, String).from(2)),
 		fn("make_string", low(String, lowerCodepointsToString, Unknown).more(1)),
 		fn("unicode_codepoints_to_string", low(String, lowerCodepointsToString, Unknown).more(1)),
-		fn("to_utf8", tpl(Dynamic, "to_json(list_transform(string_split($1, ''), lambda \"$e\": unicode(\"$e\")))", String)),
-		fn("unicode_codepoints_from_string", tpl(Dynamic, "to_json(CASE WHEN $1 = '' THEN [] ELSE list_transform(string_split($1, ''), lambda \"$e\": unicode(\"$e\")) END)", String)),
+		fn("to_utf8", tpl(Dynamic, "to_json(list_transform(string_split($1, ''), lambda \"$e\": unicode(\"$e\")))", String).ofText()),
+		fn("unicode_codepoints_from_string", tpl(Dynamic, "to_json(CASE WHEN $1 = '' THEN [] ELSE list_transform(string_split($1, ''), lambda \"$e\": unicode(\"$e\")) END)", String).ofText()),
 		fn("base64_encode_tostring", tpl(String, "to_base64(encode($1))", String)),
 		fn("base64_decode_tostring", tpl(String, "coalesce(TRY(decode(from_base64($1))), '')", String)),
 		fn("base64_decode_toarray", tpl(Dynamic, `to_json(TRY(list_transform(regexp_extract_all(hex(from_base64($1)), '..'), lambda "$e": ('0x' || "$e")::INTEGER)))`, String)),

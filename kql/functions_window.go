@@ -13,6 +13,7 @@ func windowFunctions() []function {
 		fn("row_cumsum",
 			low(Int, lowerRowCumsum, Int, Bool).from(1),
 			low(Long, lowerRowCumsum, Long, Bool).from(1), low(Real, lowerRowCumsum, Real, Bool).from(1),
+			low(Decimal, lowerRowCumsum, Decimal, Bool).from(1),
 			low(TimeSpan, lowerRowCumsum, TimeSpan, Bool).from(1)),
 		fn("row_rank_dense", low(Long, lowerRowRank(true), Unknown, Bool).from(1)),
 		fn("row_rank_min", low(Long, lowerRowRank(false), Unknown, Bool).from(1)),

@@ -30,8 +30,8 @@ func resultName(x syntax.Expr) string {
 			return joinNames(resultName(x.X), l.Text)
 		}
 		if u, ok := x.Index.(*syntax.Unary); ok && u.Op == syntax.SUB {
-			if l, ok := u.X.(*syntax.Literal); ok {
-				return joinNames(resultName(x.X), "-"+l.Text)
+			if n := resultName(x.X); n != "" {
+				return n + "_" // what stands behind a minus is no part of it
 			}
 		}
 	case *syntax.Call:
@@ -60,21 +60,25 @@ func callName(x *syntax.Call) string {
 			return f.autoName(&call{names: argNames(x)})
 		}
 	}
+	rule := nameRules[x.Func.Text]
+	if rule.kind == nameFixed {
+		return rule.text
+	}
 	if len(x.Args) == 0 {
 		return ""
 	}
-	rule := nameRules[x.Func.Text]
 	switch rule.kind {
 	case nameOfOnly:
 		if len(x.Args) == 1 {
 			return resultName(x.Args[0])
 		}
 	case nameOfFirst:
+		if a, ok := x.Args[0].(*syntax.Call); ok && a.Func != nil && nameRules[a.Func.Text].kind == nameOfValue {
+			return "" // the name of column_ifexists() is not passed on
+		}
 		return resultName(x.Args[0])
 	case nameWithFirst:
 		return rule.text + "_" + resultName(x.Args[0])
-	case nameFixed:
-		return rule.text
 	case nameOfValue:
 		if l, ok := x.Args[0].(*syntax.Literal); ok {
 			return l.Text
@@ -108,6 +112,7 @@ var nameRules = func() map[string]nameRule {
 		"percentile_tdigest": {nameWithFirst, "percentile_tdigest"}, "percentiles_array_tdigest": {nameWithFirst, "percentile_tdigest"},
 		"dcount_hll": {nameWithFirst, "dcount_hll"}, "gettype": {nameWithFirst, "type"}, "treepath": {nameWithFirst, "tree"}, "repeat": {nameWithFirst, "repeat"},
 		"tdigest_merge": {nameFixed, "tdigests_merge_result"}, "merge_tdigest": {nameFixed, "tdigests_merge_result"}, "hll_merge": {nameFixed, "hll_merged_result"},
+		"ingestion_time":  {nameFixed, "$IngestionTime"},
 		"column_ifexists": {kind: nameOfValue}, "columnifexists": {kind: nameOfValue},
 	}
 	for _, f := range strings.Fields(`
@@ -145,6 +150,14 @@ func (m *namer) auto(x syntax.Expr) string {
 		return m.take(n)
 	}
 	return m.next()
+}
+
+// autoOf is auto for x that is bound as e.
+func (m *namer) autoOf(x syntax.Expr, e expr) string {
+	if e.unnamed {
+		return m.next()
+	}
+	return m.auto(x)
 }
 
 func (m *namer) next() string {

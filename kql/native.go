@@ -139,8 +139,12 @@ func nativeFunctions() []function {
 	return []function{
 		fn("parse_xml", tpl(Dynamic, "kql_parse_xml($1)::JSON", String)),
 		fn("parse_user_agent", low(Dynamic, func(c *call) (string, error) {
-			return nativeCall("kql_user_agent", c.args[0].sql, jsonOf(c.args[1])+"::VARCHAR") + "::JSON", nil
-		}, String, Unknown)),
+			look := `'["browser","os","device"]'`
+			if len(c.args) == 2 {
+				look = jsonOf(c.args[1]) + "::VARCHAR"
+			}
+			return nativeCall("kql_user_agent", c.args[0].sql, look) + "::JSON", nil
+		}, String, Unknown).from(1)),
 		fn("erf", tpl(Real, "kql_special('erf', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("erfc", tpl(Real, "kql_special('erfc', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("beta_pdf", tpl(Real, "kql_special('beta_pdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),

@@ -34,8 +34,8 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 			}
 			// An implied name that a column has already means that column:
 			// extend tostring(x) replaces x.
-			if name = resultName(inner); name == "" || set.has(name) {
-				name = m.auto(inner)
+			if name = resultName(inner); name == "" || e.unnamed || set.has(name) {
+				name = m.autoOf(inner, e)
 			}
 		}
 		set = append(set, assignment{name, e})

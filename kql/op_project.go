@@ -64,7 +64,7 @@ func (s *selection) put(col column, e expr) {
 
 // auto appends e under the name that x implies.
 func (s *selection) auto(x syntax.Expr, e expr) {
-	name := s.m.auto(x)
+	name := s.m.autoOf(x, e)
 	s.put(column{name: name, typ: e.typ, id: s.u.add(name)}, e)
 }
 

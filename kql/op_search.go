@@ -42,12 +42,26 @@ func (b *binder) searchTables(tables []syntax.Expr, in *relation, env *env) []so
 	return b.wildcardTables("*", env)
 }
 
-// searchIn filters every table by itself, so that a table lacking a column the
-// condition names just has no match, and unites what is left.
+// columnsOfAll are the columns that some table of list has, with their types.
+func columnsOfAll(list []source) map[string]Type {
+	all := map[string]Type{}
+	for _, s := range list {
+		for _, col := range s.rel.cols {
+			if _, ok := all[col.name]; !ok {
+				all[col.name] = col.typ
+			}
+		}
+	}
+	return all
+}
+
+// searchIn filters every table by itself and unites what is left. A column the
+// condition names is null in a table that lacks it, as in the union of them all.
 func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string, env *env) *relation {
 	var first syntax.Diagnostics
 	matched := false
 	out := make([]source, 0, len(list))
+	all := columnsOfAll(list)
 	for _, s := range list {
 		before := len(b.diags)
 		seen := b.seen
@@ -57,6 +71,7 @@ func (b *binder) searchIn(list []source, pred syntax.Expr, cs bool, with string,
 			cols = nil // terms need not be looked for; names still must be right
 		}
 		c := (&ctx{env: env}).row(s.rel)
+		c.absent = all
 		if c.loose != nil && c.loose.declared {
 			c.loose = nil // what one table lacks another may have
 		}
@@ -262,16 +277,18 @@ func (b *binder) find(op *syntax.FindOp, env *env) *relation {
 			named = append(named, Column{n, Unknown})
 		}
 	}
+	all := columnsOfAll(list)
 	for i, s := range list {
-		list[i].rel = b.findColumns(s.rel, op.Pred, named, pack, env)
+		list[i].rel = b.findColumns(s.rel, all, op.Pred, named, pack, env)
 	}
 	return b.searchIn(list, boolNode(op, true), false, with, env)
 }
 
 // findColumns filters one table and keeps the columns find asks for.
-func (b *binder) findColumns(r *relation, pred syntax.Expr, named []Column, pack bool, env *env) *relation {
+func (b *binder) findColumns(r *relation, all map[string]Type, pred syntax.Expr, named []Column, pack bool, env *env) *relation {
 	before := len(b.diags)
 	c := (&ctx{env: env}).row(r)
+	c.absent = all
 	if c.loose != nil && c.loose.declared {
 		c.loose = nil
 	}

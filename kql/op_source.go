@@ -12,7 +12,7 @@ func (b *binder) print(op *syntax.PrintOp, c *ctx) *relation {
 	s := newSelection()
 	for i, x := range op.Cols {
 		name, inner := explicitName(x)
-		if cols := b.tuple(x, c); cols != nil {
+		if cols := b.tuple(x, c); len(cols) > 1 {
 			s.addAll(cols)
 			continue
 		}

@@ -53,8 +53,9 @@ type ctx struct {
 	// loose, when set, takes names that are no columns, looseL and looseR those
 	// of $left and $right.
 	loose, looseL, looseR *looseTable
-	aggs                  bool // aggregates may be called
-	inAgg                 bool // inside an aggregate's arguments: columns may be named
+	absent                map[string]Type // columns that other tables of a search have: null here
+	aggs                  bool            // aggregates may be called
+	inAgg                 bool            // inside an aggregate's arguments: columns may be named
 	// steps, within scan, answers for step.Column, and over the pattern of
 	// graph-match for node.Property; ok is false where x is neither.
 	steps func(x, col *syntax.Name) (e expr, ok bool)

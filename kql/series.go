@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 )
 
 // series is an array of numbers; NaN stands for what is null or no number.
@@ -43,6 +44,17 @@ func (a seriesArgs) series(i int) series {
 	return s
 }
 
+// operand is series(i), or the number that argument i is, as often as the other
+// operand has elements.
+func (a seriesArgs) operand(i int) series {
+	if i < len(a) {
+		if v, ok := a[i].(float64); ok {
+			return slices.Repeat(series{v}, len(a.series(1-i)))
+		}
+	}
+	return a.series(i)
+}
+
 // num returns argument i, a number, or what stands for it when it is not given.
 func (a seriesArgs) num(i int, otherwise float64) float64 {
 	if i < len(a) {
@@ -78,7 +90,10 @@ func seriesNative() func(a []string) (string, bool) {
 	return func(a []string) (string, bool) {
 		op, ok := ops[a[0]]
 		var args seriesArgs
-		if !ok || json.Unmarshal([]byte(a[1]), &args) != nil || len(args) == 0 || args.series(0) == nil {
+		if !ok || json.Unmarshal([]byte(a[1]), &args) != nil || len(args) == 0 {
+			return "", false
+		}
+		if args.series(0) == nil && !(takesNumbers(a[0]) && args.series(1) != nil) {
 			return "", false
 		}
 		v := op(args)
@@ -102,7 +117,7 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"series_fill_linear":         fillLinear,
 		"series_sum":                 func(a seriesArgs) any { return a.series(0).fold(0, func(x, y float64) float64 { return x + y }) },
 		"series_product":             func(a seriesArgs) any { return a.series(0).fold(1, func(x, y float64) float64 { return x * y }) },
-		"series_dot_product":         func(a seriesArgs) any { return dot(a.series(0), a.series(1)) },
+		"series_dot_product":         func(a seriesArgs) any { return dot(a.operand(0), a.operand(1)) },
 		"series_magnitude":           func(a seriesArgs) any { return math.Sqrt(dot(a.series(0), a.series(0))) },
 		"series_cosine_similarity":   cosine,
 		"series_pearson_correlation": func(a seriesArgs) any { return pearson(a.series(0), a.series(1)) },
@@ -139,7 +154,15 @@ func seriesOps() map[string]func(a seriesArgs) any {
 			return s
 		}
 	}
-	for name, f := range map[string]func(x, y float64) any{
+	for name, f := range seriesPairs() {
+		ops["series_"+name] = func(a seriesArgs) any { return pairwise(a.operand(0), a.operand(1), f) }
+	}
+	return ops
+}
+
+// seriesPairs are the functions that join two series element by element.
+func seriesPairs() map[string]func(x, y float64) any {
+	return map[string]func(x, y float64) any{
 		"add":            func(x, y float64) any { return x + y },
 		"subtract":       func(x, y float64) any { return x - y },
 		"multiply":       func(x, y float64) any { return x * y },
@@ -151,10 +174,13 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"greater_equals": func(x, y float64) any { return x >= y },
 		"equals":         func(x, y float64) any { return x == y },
 		"not_equals":     func(x, y float64) any { return x != y },
-	} {
-		ops["series_"+name] = func(a seriesArgs) any { return pairwise(a.series(0), a.series(1), f) }
 	}
-	return ops
+}
+
+// takesNumbers reports whether a number may stand for a series that repeats it.
+func takesNumbers(name string) bool {
+	_, ok := seriesPairs()[strings.TrimPrefix(name, "series_")]
+	return ok || name == "series_dot_product"
 }
 
 func sign(x float64) float64 {

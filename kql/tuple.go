@@ -30,7 +30,7 @@ func (b *binder) tuple(x syntax.Expr, c *ctx) []aggColumn {
 		return nil // the scalar call reports it
 	}
 	cols, err := f.columns(&call{name: f.name, args: conv, now: b.opt.Now, names: argNames(fc)})
-	if err != nil || len(cols) < 2 {
+	if err != nil || len(cols) == 0 {
 		return nil
 	}
 	if len(names) > len(cols) {

@@ -83,6 +83,13 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// fail makes calls go wrong.
+func (f *fakeAWS) fail(drop, throttle, unprocessed int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drop, f.throttle, f.unprocessed = drop, throttle, unprocessed
+}
+
 // refuse names the exception for a whole call, or "".
 func (f *fakeAWS) refuse(product string, records []awsRecord) string {
 	if f.throttle > 0 {
@@ -188,6 +195,8 @@ func (r *marketRig) report() error {
 // expect checks what AWS bills, and how many records are in each state.
 func (r *marketRig) expect(billed map[string]int64, states map[string]int) {
 	r.Helper()
+	r.aws.mu.Lock()
+	defer r.aws.mu.Unlock()
 	if diff := cmp.Diff(billed, r.aws.billed); diff != "" {
 		r.Errorf("billed: %s", diff)
 	}
@@ -282,7 +291,7 @@ func TestMarketplaceBatches(t *testing.T) {
 		want[account+" 2026-11-23T10"] = int64(i)
 	}
 	r.clock.forward(time.Hour)
-	r.aws.unprocessed = 30
+	r.aws.fail(0, 0, 30)
 	if err := r.report(); err == nil || !strings.Contains(err.Error(), "25 of 25 records were not processed") || !strings.Contains(err.Error(), "5 of 25 records") {
 		t.Errorf("err = %v", err)
 	}
@@ -318,12 +327,12 @@ func TestMarketplaceResumes(t *testing.T) {
 	r := newMarketRig(t)
 	r.use(r.key(buyerA), 3)
 	r.clock.forward(time.Hour)
-	r.aws.drop = 1
+	r.aws.fail(1, 0, 0)
 	if err := r.report(); err == nil {
 		t.Fatal("no error, though the answer was lost")
 	}
 	r.expect(map[string]int64{buyerA + " 2026-11-23T10": 3}, map[string]int{state.AWSDue: 1})
-	r.aws.throttle = 2
+	r.aws.fail(0, 2, 0)
 	for range 2 {
 		if err := r.report(); err == nil || !strings.Contains(err.Error(), "ThrottlingException") {
 			t.Errorf("err = %v", err)

@@ -58,7 +58,23 @@ type Options struct {
 
 type server struct {
 	Options
-	mux *http.ServeMux
+	mux routes
+}
+
+// routes is a mux that remembers its patterns: the description of the API is held
+// to them.
+type routes struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func (m *routes) Handle(pattern string, h http.Handler) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.Handle(pattern, h)
+}
+
+func (m *routes) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.Handle(pattern, http.HandlerFunc(h))
 }
 
 // New returns the handler with every route.
@@ -66,7 +82,12 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, mux: http.NewServeMux()}
+	s := newServer(o)
+	return s.recovered(s.mux)
+}
+
+func newServer(o Options) *server {
+	s := &server{Options: o, mux: routes{ServeMux: http.NewServeMux()}}
 
 	// The Prowl contract answers for its paths alone, errors included.
 	s.mux.Handle("/GetIPReputation", o.Prowl)
@@ -106,6 +127,7 @@ func New(o Options) http.Handler {
 		}
 	})
 	s.metricsRoute()
+	s.docsRoutes()
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 	})
@@ -115,7 +137,7 @@ func New(o Options) http.Handler {
 		}
 		s.fail(w, r, &apiError{status: http.StatusNotFound, code: "PathNotFoundError", message: "The requested path does not exist"})
 	})
-	return s.recovered(s.mux)
+	return s
 }
 
 // The scopes of API keys that routes ask for.

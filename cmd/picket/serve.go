@@ -23,7 +23,8 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	socket := fs.String("syslog-socket", "", "`path` of a datagram socket for syslog of this host's programs")
 	debug := fs.Bool("debug", false, "log more")
 	var logs []app.LogConfig
-	fs.Func("log", "follow this log `file`; may be repeated", func(s string) error {
+	journal := fs.Bool("journald", false, "read the systemd journal")
+	fs.Func("log", "follow this log `file`, or all that match a pattern; may be repeated", func(s string) error {
 		logs = append(logs, app.LogConfig{Path: s})
 		return nil
 	})
@@ -45,6 +46,7 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 	}
 	c.Data = *data
 	c.Logs = append(c.Logs, logs...)
+	c.Journald.On = c.Journald.On || *journal
 	if *listen != "" {
 		c.Listen = *listen
 	}

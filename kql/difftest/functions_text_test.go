@@ -103,7 +103,7 @@ func stringFunctions() []scalar {
 			return out
 		}},
 		{name: "strrep", args: "sl", ret: kql.String, gen: []string{"", "0 1 2 3"}, f: func(v []any) any { return strings.Repeat(str(0, v), int(v[1].(int64))) }},
-		{name: "strcmp", args: "ss", ret: kql.Int, f: func(v []any) any { return int64(strings.Compare(str(0, v), str(1, v))) }},
+		{name: "strcmp", args: "ss", ret: kql.Long, f: func(v []any) any { return int64(strings.Compare(str(0, v), str(1, v))) }},
 		{name: "isempty", args: "s", ret: kql.Bool, f: func(v []any) any { return v[0] == "" }},
 		{name: "isnotempty", args: "s", ret: kql.Bool, f: func(v []any) any { return v[0] != "" }},
 		{name: "hash_sha256", args: "s", ret: kql.String, f: func(v []any) any { h := sha256.Sum256([]byte(str(0, v))); return hex.EncodeToString(h[:]) }},

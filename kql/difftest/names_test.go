@@ -69,27 +69,47 @@ func implied(x syntax.Expr) string {
 		return implied(x.X) + "_" + implied(x.Name)
 	case *syntax.Index:
 		if l, ok := x.Index.(*syntax.Literal); ok {
-			return implied(x.X) + "_" + l.Text
+			if n := implied(x.X); n != "" {
+				return n + "_" + l.Text
+			}
+			return l.Text
 		}
 	case *syntax.Call:
 		switch x.Func.Text {
-		case "tostring", "tolong", "toint", "toreal", "todouble", "tobool", "todatetime", "totimespan", "bin", "startofday":
+		case "strlen", "string_size":
+			return x.Func.Text + "_" + implied(x.Args[0])
+		}
+		if namedAfter[x.Func.Text] {
 			return implied(x.Args[0])
-		case "strlen":
-			return "strlen_" + implied(x.Args[0])
+		}
+		if _, ok := aggregateTable[x.Func.Text]; ok {
+			return aggregateName(x)
 		}
 	}
 	return ""
 }
+
+// namedAfter are the functions whose result has the name of their first
+// argument, as Microsoft's binder (@kusto/language-service-next) lists them.
+var namedAfter = func() map[string]bool {
+	m := map[string]bool{}
+	for _, f := range strings.Fields(`tostring tohex todynamic tolong toint toreal todouble todatetime totimespan tobool todecimal toguid
+		split parse_csv parse_json parse_xml format_datetime format_timespan format_bytes startofday bin floor bin_at round ceiling abs pow sqrt
+		log log2 log10 exp exp2 exp10 rand gamma loggamma cos sin tan acos asin atan atan2
+		binary_and binary_or binary_xor binary_not binary_shift_right binary_shift_left bitset_count_ones`) {
+		m[f] = true
+	}
+	return m
+}()
 
 // aggregateName is the name of an aggregate's column: the function without
 // make_, and the name of its argument.
 func aggregateName(c *syntax.Call) string {
 	f := strings.TrimPrefix(c.Func.Text, "make_")
 	switch f {
-	case "count", "countif":
+	case "count":
 		return f + "_"
-	case "take_any":
+	case "take_any", "take_anyif", "binary_all_and", "binary_all_or", "binary_all_xor":
 		return implied(c.Args[0])
 	case "list_if", "set_if", "bag_if":
 		f = strings.TrimSuffix(f, "_if")
