@@ -210,7 +210,11 @@ func percentiles(c *call) ([]aggColumn, error) {
 			return nil, err
 		}
 		label := strings.ReplaceAll(fmt.Sprint(v), ".", "_")
-		cols = append(cols, aggColumn{fmt.Sprintf("percentile_%s_%s", c.argName(0), label), c.args[0].typ, q})
+		typ := c.args[0].typ
+		if typ == Int {
+			typ, q = Long, "("+q+")::BIGINT"
+		}
+		cols = append(cols, aggColumn{fmt.Sprintf("percentile_%s_%s", c.argName(0), label), typ, q})
 	}
 	return cols, nil
 }

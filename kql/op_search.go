@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -271,17 +272,51 @@ func (b *binder) find(op *syntax.FindOp, env *env) *relation {
 			named = append(named, Column{x.Name.Text, b.typeName(x.Type)})
 		}
 	}
-	if len(op.Project) == 0 {
-		pack = !op.Smart
+	if len(op.Project) == 0 { // project-smart: what all tables have, what the condition names, and the rest
+		named = inAll(list)
 		for _, n := range namesIn(op.Pred, nil) {
 			named = append(named, Column{n, Unknown})
 		}
+		pack = !op.Smart && slices.ContainsFunc(list, func(s source) bool {
+			return slices.ContainsFunc(s.rel.cols, func(c column) bool { return !isNamed(named, c.name) })
+		})
 	}
 	all := columnsOfAll(list)
 	for i, s := range list {
 		list[i].rel = b.findColumns(s.rel, all, op.Pred, named, pack, env)
 	}
-	return b.searchIn(list, boolNode(op, true), false, with, env)
+	return b.packLast(b.searchIn(list, boolNode(op, true), false, with, env))
+}
+
+// inAll are the columns that every table of list has, with one type.
+func inAll(list []source) []Column {
+	var out []Column
+	for _, col := range list[0].rel.cols {
+		if !slices.ContainsFunc(list, func(s source) bool {
+			c, ok := find(s.rel.cols, col.name)
+			return !ok || c.typ != col.typ
+		}) {
+			out = append(out, Column{col.name, col.typ})
+		}
+	}
+	return out
+}
+
+func isNamed(named []Column, name string) bool {
+	return slices.ContainsFunc(named, func(n Column) bool { return n.Name == name })
+}
+
+// packLast moves the column pack_ of find behind those that only later tables have.
+func (b *binder) packLast(r *relation) *relation {
+	if r == nil {
+		return nil
+	}
+	i := slices.IndexFunc(r.cols, func(c column) bool { return c.name == "pack_" })
+	if i < 0 || i == len(r.cols)-1 {
+		return r
+	}
+	cols := append(slices.Delete(slices.Clone(r.cols), i, i+1), r.cols[i])
+	return b.step(r, "SELECT "+refs(cols)+r.hiddenList()+" FROM "+r.from, cols)
 }
 
 // findColumns filters one table and keeps the columns find asks for.
@@ -300,11 +335,7 @@ func (b *binder) findColumns(r *relation, all map[string]Type, pred syntax.Expr,
 	s := newSelection()
 	var rest []column
 	for _, col := range r.cols {
-		keep := false
-		for _, n := range named {
-			keep = keep || n.Name == col.name
-		}
-		if keep {
+		if isNamed(named, col.name) {
 			s.add(col.name, expr{sql: col.ref(), typ: col.typ})
 		} else {
 			rest = append(rest, col)

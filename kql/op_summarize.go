@@ -93,7 +93,12 @@ func (b *binder) groupKey(s *selection, x syntax.Expr, c *ctx) {
 			}
 		}
 	}
-	b.projectedBy(s, x, c, func(e expr) expr { return b.beforehand(c.src, e) })
+	b.projectedBy(s, x, c, func(e expr) expr {
+		if e.lit != nil { // DuckDB takes the same constant within an aggregate for the key
+			e.sql, e.lit = "CASE WHEN true THEN "+e.sql+" END", nil
+		}
+		return b.beforehand(c.src, e)
+	})
 	for _, col := range s.cols[from:] {
 		if col.typ == Dynamic {
 			b.report(x.Span(), "SEM0048", "wrap it in tostring(…)", "summarize cannot group by a dynamic value")

@@ -16,9 +16,6 @@ func (b *binder) topHitters(op *syntax.TopHittersOp, r *relation, c *ctx) *relat
 	if op.By != nil {
 		e := b.scalar(op.By, c)
 		t := e.typ
-		if t == Int {
-			t = Long
-		}
 		s.add("approximate_sum_"+resultName(op.By), expr{sql: "sum(" + e.sql + ")::" + t.SQL(), typ: t})
 	} else {
 		s.add("approximate_count_"+s.cols[0].name, expr{sql: "count(*)", typ: Long})

@@ -46,7 +46,7 @@ type recent struct {
 // same Answer while every source would say the same.
 func (e *Engine) Answer(ctx context.Context, ip netip.Addr, c Caller) *Answer {
 	a := e.answer(ctx, ip.WithZone("").Unmap(), c)
-	e.metrics.lookups.WithLabelValues(a.Status).Inc()
+	e.metrics.lookup(a.Status).Inc()
 	return a
 }
 
@@ -62,6 +62,9 @@ func (e *Engine) answer(ctx context.Context, ip netip.Addr, c Caller) *Answer {
 		return r.Answer
 	}
 	p := e.ask(ctx, ip, c, now)
+	if c.Many && len(e.remote) == 0 { // which it would be in vain to remember
+		return &Answer{Profile: p}
+	}
 	if r, ok := recentOf(p, now); ok {
 		r.generation = generation
 		e.recent.Set(ip, r)
@@ -111,4 +114,14 @@ func (e *Engine) settleRecent() {
 			}
 		}
 	}
+}
+
+// Instant says whether an address will be answered for without asking anybody over a
+// network. It is not, when a recent answer expires just then.
+func (e *Engine) Instant(ip netip.Addr) bool {
+	if len(e.remote) == 0 || e.Skips(ip) {
+		return true
+	}
+	r, ok := e.recent.GetIfPresent(ip)
+	return ok && r.generation == e.generation.Load() && e.now().Before(r.until)
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -17,6 +18,18 @@ type mmdb struct {
 	reader *maxminddb.Reader
 	nested bool
 	v4Only bool
+	// places are records that were decoded, by where they are in the file: many
+	// networks have the same.
+	places [placeSlots]atomic.Pointer[mmdbPlace]
+}
+
+const placeSlots = 1 << 14
+
+// mmdbPlace is a decoded record.
+type mmdbPlace struct {
+	offset              uintptr // in the file
+	entry               entry
+	latitude, longitude float64
 }
 
 // mmdbNested is a record of MaxMind's GeoIP2 and GeoLite2, and of DB-IP's.
@@ -66,33 +79,46 @@ func openMMDB(file string) (*mmdb, error) {
 }
 
 // look tells what the file says of an address.
-func (m *mmdb) look(ip netip.Addr) (e entry, latitude, longitude float64, network netip.Prefix, ok bool) {
+func (m *mmdb) look(ip netip.Addr) (place *mmdbPlace, network netip.Prefix, ok bool) {
 	defer runtime.KeepAlive(m.reader)
 	if ip.Is6() && m.v4Only {
-		return entry{}, 0, 0, netip.Prefix{}, false
+		return nil, netip.Prefix{}, false
 	}
 	result := m.reader.Lookup(ip)
 	if result.Err() != nil || !result.Found() {
-		return entry{}, 0, 0, netip.Prefix{}, false
+		return nil, netip.Prefix{}, false
 	}
-	network = result.Prefix()
+	offset := result.Offset()
+	slot := &m.places[(uint64(offset)*0x9e3779b97f4a7c15)>>(64-14)] // Fibonacci hashing
+	if place = slot.Load(); place == nil || place.offset != offset {
+		if place, ok = m.decode(result); !ok {
+			return nil, netip.Prefix{}, false
+		}
+		place.offset = offset
+		slot.Store(place)
+	}
+	return place, result.Prefix(), true
+}
+
+// decode reads a record.
+func (m *mmdb) decode(result maxminddb.Result) (*mmdbPlace, bool) {
 	if m.nested {
 		var r mmdbNested
 		if err := result.Decode(&r); err != nil {
-			return entry{}, 0, 0, netip.Prefix{}, false
+			return nil, false
 		}
-		e = entry{asn: int64(max(r.ASN, r.Traits.ASN)), org: r.ASOrg + r.Traits.ASOrg, country: r.Country.ISOCode, city: r.City.Names.English}
-		return e, r.Location.Latitude, r.Location.Longitude, network, true
+		e := entry{asn: int64(max(r.ASN, r.Traits.ASN)), org: r.ASOrg + r.Traits.ASOrg, country: r.Country.ISOCode, city: r.City.Names.English}
+		return &mmdbPlace{entry: e, latitude: r.Location.Latitude, longitude: r.Location.Longitude}, true
 	}
 	var r map[string]any
 	if err := result.Decode(&r); err != nil {
-		return entry{}, 0, 0, netip.Prefix{}, false
+		return nil, false
 	}
-	e = entry{asn: number(r, "asn", "as_number"), org: text(r, "as_name", "as_organization", "as_org", "name"), country: text(r, "country_code", "country"), city: text(r, "city")}
+	e := entry{asn: number(r, "asn", "as_number"), org: text(r, "as_name", "as_organization", "as_org", "name"), country: text(r, "country_code", "country"), city: text(r, "city")}
 	if len(e.country) != 2 {
 		e.country = ""
 	}
-	return e, degrees(r["latitude"]), degrees(r["longitude"]), network, true
+	return &mmdbPlace{entry: e, latitude: degrees(r["latitude"]), longitude: degrees(r["longitude"])}, true
 }
 
 // text is the first of the fields that is text.

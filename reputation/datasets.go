@@ -170,34 +170,36 @@ func (l *Datasets) Look(dst []Finding, ip netip.Addr) []Finding {
 		switch {
 		case s.table == nil:
 			for _, m := range s.mmdbs {
-				if e, lat, long, network, ok := m.look(ip); ok {
-					f := s.place(e, network)
-					f.Latitude, f.Longitude = lat, long
-					dst = append(dst, f)
+				if place, network, ok := m.look(ip); ok {
+					dst = s.place(dst, &place.entry, network)
+					f := &dst[len(dst)-1]
+					f.Latitude, f.Longitude = place.latitude, place.longitude
 					break
 				}
 			}
 		case s.Kind == "geo" || s.Kind == "asn":
 			if network, i, ok := s.table.networks.LookupPrefixLPM(netip.PrefixFrom(ip, ip.BitLen())); ok {
-				dst = append(dst, s.place(s.table.entries[i], network))
+				dst = s.place(dst, &s.table.entries[i], network)
 			}
-		default:
+		case s.table.networks.Contains(ip): // mostly it does not, and that is fast to tell
 			dst = s.lists(dst, ip, now)
 		}
 	}
 	return dst
 }
 
-// finding begins a finding of the set.
-func (s *loadedSet) finding() Finding {
-	return Finding{Source: s.Name, Title: s.Title, Reliability: s.Reliability, State: Clean, Fetched: s.at}
+// finding appends a finding of the set, and returns where it is: one is too large to
+// be copied often.
+func (s *loadedSet) finding(dst []Finding) ([]Finding, *Finding) {
+	dst = append(dst, Finding{Source: s.Name, Title: s.Title, Reliability: s.Reliability, State: Clean, Fetched: s.at})
+	return dst, &dst[len(dst)-1]
 }
 
 // place says who owns a network, and where it is.
-func (s *loadedSet) place(e entry, network netip.Prefix) Finding {
-	f := s.finding()
+func (s *loadedSet) place(dst []Finding, e *entry, network netip.Prefix) []Finding {
+	dst, f := s.finding(dst)
 	f.CountryCode, f.City, f.ASN, f.ASOrg, f.Network = e.country, e.city, e.asn, e.org, network.String()
-	return f
+	return dst
 }
 
 // lists says that an address is on a block list or an allow-list.
@@ -207,14 +209,14 @@ func (s *loadedSet) lists(dst []Finding, ip netip.Addr, now time.Time) []Finding
 		if e.expires > 0 && now.Unix() >= e.expires {
 			continue
 		}
-		f := s.finding()
+		dst, f := s.finding(dst)
 		f.Network = network.String()
 		if s.Kind == "block" {
-			s.block(&f, e)
+			s.block(f, e)
 		} else {
-			s.allow(&f, e)
+			s.allow(f, e)
 		}
-		return append(dst, f) // the most specific network says it all
+		return dst // the most specific network says it all
 	}
 	return dst
 }

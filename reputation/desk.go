@@ -30,6 +30,8 @@ type Caller struct {
 	Analyst bool
 	// Refresh asks again although a kept answer is still good.
 	Refresh bool
+	// Many says that many different addresses are asked about.
+	Many bool
 	// Patience is how long to wait for a provider's turn. What takes longer is
 	// [Waiting], with the time.
 	Patience time.Duration

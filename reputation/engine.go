@@ -66,6 +66,8 @@ type Engine struct {
 	recent     *otter.Cache[netip.Addr, recent]
 	generation atomic.Uint64 // of what is known locally
 
+	buffers sync.Pool // of *[]Finding
+
 	recentMu     sync.Mutex
 	recentCounts map[recentLine]int64 // of lookups that recent answered
 }
@@ -92,6 +94,7 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{recentCounts: map[recentLine]int64{}, recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger, metrics: newEngineMetrics(o.Metrics)}
+	e.buffers.New = func() any { return new([]Finding) }
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
 			d := newDesk(p, key, db, e.books, o, e.metrics.of(p.Name))
@@ -115,6 +118,9 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 // ask asks every source, and makes a profile of what they say.
 func (e *Engine) ask(ctx context.Context, ip netip.Addr, c Caller, now time.Time) Profile {
 	findings := e.Local(ip)
+	if len(e.remote) == 0 {
+		return Merge(ip, findings, e.overrides.of(ip), now)
+	}
 	asked := make([]Finding, len(e.remote))
 	var wg sync.WaitGroup
 	for i, r := range e.remote {
@@ -168,11 +174,14 @@ func (e *Engine) Changed() { e.generation.Add(1) }
 
 // Local returns what the local sources say of an address.
 func (e *Engine) Local(ip netip.Addr) []Finding {
-	var out []Finding
+	buffer := e.buffers.Get().(*[]Finding)
+	defer e.buffers.Put(buffer)
+	found := (*buffer)[:0]
 	for _, l := range e.locals {
-		out = l.Look(out, ip)
+		found = l.Look(found, ip)
 	}
-	return out
+	*buffer = found
+	return slices.Clone(found) // of the right size: a finding is large
 }
 
 // remember writes a verdict that has changed into the history.

@@ -145,7 +145,7 @@ func TestImportRefuses(t *testing.T) {
 		`line 5: asn: want a number up to 4294967295 such as 64496, found "AS4294967296"`,
 		"line 5: the array is not closed by ]")
 	f("[{\"ip\":\"8.8.8.8\"},\n{\"ip\":}]", "line 2: not JSON, the rest was not read: invalid character '}' looking for beginning of value")
-	f("[]\n[]", `line 1: want nothing after the array, found "[]"`)
+	f("[]\n[]", `line 2: want nothing after the array, found "[]"`)
 	f(`{"ip":"8.8.8.8","verdict":"bad","techniques":["1110"],"country_code":"DEU","first_seen":"yesterday","last_seen":"1889-01-01","as_organization":"a\u0000b","indicator_of_intelligence":"T 1","sources":[""]}`,
 		`line 1: techniques: want an ATT&CK technique such as T1110 or T1110.001, found "1110"`,
 		`line 1: verdict: want malicious, suspicious, benign or unknown, found "bad"`,
@@ -200,8 +200,11 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte("ip,ttps\n1.1.1.1,known-bot;x|y z\n"))
 	skip := NewSkipper(SkipOptions{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		im := importer{skip: skip, lines: map[netip.Addr]int{}, labels: map[string]bool{}}
-		im.read(data)
+		var profiles []state.Profile
+		im := importer{skip: skip, labels: map[string]bool{}, put: func(p *state.Profile, _ int) error { profiles = append(profiles, *p); return nil }}
+		if err := im.read(bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
 		lines := bytes.Count(data, []byte("\n")) + 1
 		for _, p := range append(im.problems, im.warnings...) {
 			if p.Line < 1 || p.Line > lines || p.Msg == "" {
@@ -211,7 +214,7 @@ func FuzzImport(f *testing.F) {
 		if len(im.problems) > maxProblems || len(im.warnings) > maxProblems {
 			t.Errorf("%d problems, %d warnings", len(im.problems), len(im.warnings))
 		}
-		for _, p := range im.profiles {
+		for _, p := range profiles {
 			if !p.IP.IsValid() || p.IP.Zone() != "" || p.IP.Is4In6() {
 				t.Errorf("address %q", p.IP)
 			}

@@ -130,8 +130,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 		}
 	}
 	f(NewKey{Scopes: []string{"lookup"}}, "a key needs a name of 1 to 100 bytes, this one has 0")
-	f(NewKey{Name: "x"}, "a key needs a scope: lookup, bulk, query, ingest, metrics, admin")
-	f(NewKey{Name: "x", Scopes: []string{"root"}}, `unknown scope "root": a key has some of lookup, bulk, query, ingest, metrics, admin`)
+	f(NewKey{Name: "x"}, "a key needs a scope: lookup, bulk, query, ingest, metrics, enrol, admin")
+	f(NewKey{Name: "x", Scopes: []string{"root"}}, `unknown scope "root": a key has some of lookup, bulk, query, ingest, metrics, enrol, admin`)
 	f(NewKey{Name: "x", Scopes: []string{"lookup"}, PerDay: -1}, "limits of a key are not negative, and at most 1000000 a second; 0 is no limit")
 }
 

@@ -7,15 +7,30 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"picket/address"
 )
 
-// weights of the letters of reliability. A source that cannot be judged (F)
-// adds facts and no weight.
-var weights = map[string]float64{"A": 1, "B": 0.8, "C": 0.6, "D": 0.4, "E": 0.2}
+// weightOf is the weight of a letter of reliability. A source that cannot be judged
+// (F) adds facts and no weight.
+func weightOf(letter string) float64 {
+	switch letter {
+	case "A":
+		return 1
+	case "B":
+		return 0.8
+	case "C":
+		return 0.6
+	case "D":
+		return 0.4
+	case "E":
+		return 0.2
+	}
+	return 0
+}
 
 // halfLife is the time in which what a source saw last loses half of its weight:
 // addresses change hands. A block list or a verdict without a date keeps it.
@@ -31,7 +46,8 @@ func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time)
 	}
 	p.verdictOf(findings, now)
 	p.facts(findings)
-	for _, f := range findings {
+	for i := range findings {
+		f := &findings[i]
 		p.CostUSD += f.CostUSD
 		if f.State == Waiting || f.State == Failed || f.State == Refused {
 			p.Status = StatusPartial
@@ -62,7 +78,7 @@ func (p *Profile) override(o *Override) {
 
 // A vote is what one source's verdict weighs.
 type vote struct {
-	Finding
+	*Finding
 	weight float64 // towards malicious or benign
 	full   float64 // towards being anything bad
 }
@@ -78,8 +94,9 @@ type vote struct {
 // Votes of one noisy feed (D or E) stay below the first two bounds however sure it is.
 func (p *Profile) verdictOf(findings []Finding, now time.Time) {
 	var bad, good []vote
-	for _, f := range findings {
-		w := weights[f.Reliability] * float64(cmp.Or(f.Confidence, usual(f))) / 100
+	for i := range findings {
+		f := &findings[i]
+		w := weightOf(f.Reliability) * float64(cmp.Or(f.Confidence, usual(f))) / 100
 		if f.State != Hit && f.State != Clean || w == 0 {
 			continue
 		}
@@ -118,7 +135,7 @@ func (p *Profile) verdictOf(findings []Finding, now time.Time) {
 }
 
 // usual is how sure a source is that does not say.
-func usual(f Finding) int {
+func usual(f *Finding) int {
 	if f.Asserted {
 		return 90
 	}
@@ -177,11 +194,10 @@ func percent(w float64) int { return int(math.Round(100 * min(max(w, 0), 1))) }
 // facts collects what is no verdict. Of a fact that can have one value only the
 // most reliable source's is taken.
 func (p *Profile) facts(findings []Finding) {
-	trusted := slices.Clone(findings)
-	slices.SortStableFunc(trusted, func(a, b Finding) int { return cmp.Compare(weights[b.Reliability], weights[a.Reliability]) })
-	countries := map[string][]string{}
-	indicators := map[string]float64{}
-	for _, f := range trusted {
+	var space [16]int
+	var indicators map[string]float64
+	for _, i := range byReliability(space[:0], findings) {
+		f := &findings[i]
 		if f.State != Hit && f.State != Clean {
 			continue
 		}
@@ -192,9 +208,6 @@ func (p *Profile) facts(findings []Finding) {
 		p.Behaviours = union(p.Behaviours, f.Behaviours)
 		p.Classes, p.Lists, p.CVEs, p.Ports = union(p.Classes, f.Classes), union(p.Lists, f.Lists), union(p.CVEs, f.CVEs), union(p.Ports, f.Ports)
 		p.Aggressiveness = max(p.Aggressiveness, f.Aggressiveness)
-		if f.CountryCode != "" {
-			countries[f.CountryCode] = append(countries[f.CountryCode], f.Source)
-		}
 		p.CountryCode = cmp.Or(p.CountryCode, f.CountryCode)
 		if p.City == "" && f.City != "" {
 			p.City, p.Latitude, p.Longitude = f.City, f.Latitude, f.Longitude
@@ -206,7 +219,10 @@ func (p *Profile) facts(findings []Finding) {
 		}
 		p.Network, p.ReverseDNS = cmp.Or(p.Network, f.Network), cmp.Or(p.ReverseDNS, f.ReverseDNS)
 		if f.Indicator != "" && f.Indicator != Undetermined {
-			indicators[f.Indicator] += weights[f.Reliability]
+			if indicators == nil {
+				indicators = map[string]float64{}
+			}
+			indicators[f.Indicator] += weightOf(f.Reliability)
 			p.Evidence = append(p.Evidence, cmp.Or(f.Title, f.Source)+": "+cmp.Or(f.Evidence, f.Indicator))
 		}
 		if !f.FirstSeen.IsZero() && (p.FirstSeen.IsZero() || f.FirstSeen.Before(p.FirstSeen)) {
@@ -220,11 +236,43 @@ func (p *Profile) facts(findings []Finding) {
 	slices.Sort(p.Techniques)
 	slices.Sort(p.Ports)
 	p.Indicator = indicatorOf(indicators)
-	if len(countries) > 1 {
-		for _, c := range slices.Sorted(maps.Keys(countries)) {
-			p.Countries = append(p.Countries, Said{c, countries[c]})
+	p.Countries = differing(space[:0], findings)
+}
+
+// byReliability appends the numbers of the findings, the most reliable first.
+func byReliability(order []int, findings []Finding) []int {
+	for i := range findings {
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(weightOf(findings[b].Reliability), weightOf(findings[a].Reliability))
+	})
+	return order
+}
+
+// differing is who says which country, when not all of them say the same.
+func differing(space []int, findings []Finding) (out []Said) {
+	says := func(f *Finding) bool { return f.CountryCode != "" && (f.State == Hit || f.State == Clean) }
+	country, differ := "", false
+	for i := range findings {
+		if f := &findings[i]; says(f) {
+			country = cmp.Or(country, f.CountryCode)
+			differ = differ || f.CountryCode != country
 		}
 	}
+	if !differ {
+		return nil
+	}
+	countries := map[string][]string{}
+	for _, i := range byReliability(space, findings) {
+		if f := &findings[i]; says(f) {
+			countries[f.CountryCode] = append(countries[f.CountryCode], f.Source)
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(countries)) {
+		out = append(out, Said{c, countries[c]})
+	}
+	return out
 }
 
 // indicatorOf is the indicator with the most weight, and undetermined when two
@@ -262,7 +310,8 @@ func (p *Profile) sentence() string {
 		return s
 	}
 	asked, known := 0, 0
-	for _, f := range p.Sources {
+	for i := range p.Sources {
+		f := &p.Sources[i]
 		if f.State.Kept() {
 			asked++
 		}
@@ -274,7 +323,7 @@ func (p *Profile) sentence() string {
 	case asked == 0:
 		return "no source has answered"
 	case known == 0:
-		return fmt.Sprintf("not known to %d sources", asked)
+		return "not known to " + strconv.Itoa(asked) + " sources"
 	}
-	return fmt.Sprintf("nothing bad is known to %d sources", asked)
+	return "nothing bad is known to " + strconv.Itoa(asked) + " sources"
 }

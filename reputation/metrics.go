@@ -14,7 +14,8 @@ import (
 // providers, of which there are as many as files, and never an address, a
 // playbook or an incident: those are in the ledger.
 type engineMetrics struct {
-	lookups  *prometheus.CounterVec // by status
+	enriched, partial, skipped prometheus.Counter // lookups, by status
+
 	answers  *prometheus.CounterVec // by provider and state
 	seconds  *prometheus.HistogramVec
 	cost     *prometheus.CounterVec
@@ -28,7 +29,6 @@ func newEngineMetrics(r prometheus.Registerer) engineMetrics {
 		return f.NewCounterVec(prometheus.CounterOpts{Namespace: "picket", Name: name, Help: help}, labels)
 	}
 	m := engineMetrics{
-		lookups:  counter("lookups_total", "Addresses looked up, by the status of their profile.", "status"),
 		answers:  counter("provider_requests_total", "Requests sent to reputation providers, by what came of them.", "provider", "state"),
 		cost:     counter("provider_cost_usd_total", "What requests to providers have cost, in US dollars; refused ones cost nothing.", "provider"),
 		unasked:  counter("provider_saved_requests_total", "Requests that were not sent: answered from what is kept (cached), or not to be asked (skipped).", "provider", "why"),
@@ -36,10 +36,21 @@ func newEngineMetrics(r prometheus.Registerer) engineMetrics {
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{Namespace: "picket", Name: "provider_request_duration_seconds",
 			Help: "How long providers took to answer.", Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"provider"}),
 	}
-	for _, status := range []string{StatusEnriched, StatusPartial, StatusSkipped} {
-		m.lookups.WithLabelValues(status) // a series that is there from the beginning can be alerted on
-	}
+	// A series that is there from the beginning can be alerted on.
+	lookups := counter("lookups_total", "Addresses looked up, by the status of their profile.", "status")
+	m.enriched, m.partial, m.skipped = lookups.WithLabelValues(StatusEnriched), lookups.WithLabelValues(StatusPartial), lookups.WithLabelValues(StatusSkipped)
 	return m
+}
+
+// lookup is the counter of lookups with a status.
+func (m engineMetrics) lookup(status string) prometheus.Counter {
+	switch status {
+	case StatusSkipped:
+		return m.skipped
+	case StatusPartial:
+		return m.partial
+	}
+	return m.enriched
 }
 
 // deskMetrics are those of one provider.

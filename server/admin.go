@@ -95,13 +95,16 @@ func (s *server) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// importReputation is POST /v1/reputation?name=FILE: the file as the body.
+// importReputation is POST /v1/reputation?name=FILE: the file as the body. It may
+// take minutes, as long as something comes.
 func (s *server) importReputation(w http.ResponseWriter, r *http.Request) error {
 	name := r.URL.Query().Get("name")
 	if name == "" {
 		name = "the file"
 	}
-	done, err := s.Reputation.Import(r.Context(), r.Body, name)
+	control := http.NewResponseController(w)
+	done, err := s.Reputation.Import(r.Context(), idleReader{r.Body, control}, name)
+	_ = control.SetWriteDeadline(time.Now().Add(bulkIdle)) // where there is none to set, none is over
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"picket"
@@ -17,7 +18,8 @@ import (
 
 const (
 	maxAddressLine = 4096            // bytes of one line of POST /v1/ips
-	bulkAhead      = 64              // lines that are looked up at a time
+	bulkAhead      = 64              // lines that are looked up at a time, or pieces of answers
+	bulkPiece      = 32 << 10        // bytes of answers that are passed on together
 	bulkIdle       = 2 * time.Minute // how long either side may be silent
 )
 
@@ -43,10 +45,11 @@ func (s *server) lookupIPs(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 
-	answers := make(chan chan []byte, bulkAhead)
+	a.caller.Many = true
+	b := bulk{server: s, asker: a, answers: make(chan piece, bulkAhead)}
 	go func() {
-		defer close(answers)
-		s.askLines(ctx, a, idleReader{r.Body, control}, answers)
+		defer close(b.answers)
+		b.askLines(ctx, idleReader{r.Body, control})
 	}()
 	out := bufio.NewWriterSize(w, 32<<10)
 	flush := func() {
@@ -57,18 +60,23 @@ func (s *server) lookupIPs(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	flush() // some callers send nothing before they have the headers
-	for answer := range answers {
-		var line []byte
-		select {
-		case line = <-answer:
-		default: // while it is waited for, the caller gets what there is
-			flush()
-			line = <-answer
+	for p := range b.answers {
+		lines := p.lines
+		if p.later != nil {
+			select {
+			case lines = <-p.later:
+			default: // while it is waited for, the caller gets what there is
+				flush()
+				lines = <-p.later
+			}
 		}
-		if _, err := out.Write(line); err != nil {
+		if _, err := out.Write(lines); err != nil {
 			cancel()
 		}
-		if len(answers) == 0 {
+		if p.later == nil {
+			b.buffers.Put(&lines)
+		}
+		if len(b.answers) == 0 {
 			flush()
 		}
 	}
@@ -87,8 +95,47 @@ func (r idleReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// askLines starts the lookup of each line, and sends where its answer will be.
-func (s *server) askLines(ctx context.Context, a *asker, body io.Reader, answers chan<- chan []byte) {
+// A piece is part of the answer: lines, or one that comes later.
+type piece struct {
+	lines []byte
+	later chan []byte
+}
+
+// bulk is one call of POST /v1/ips.
+type bulk struct {
+	*server
+	asker   *asker
+	answers chan piece // in the order of the lines
+	lines   []byte     // answers that are not passed on yet
+	buffers sync.Pool  // of *[]byte
+}
+
+// pass passes on what is answered. It is false when the caller is gone.
+func (b *bulk) pass(ctx context.Context) bool {
+	if len(b.lines) == 0 {
+		return true
+	}
+	lines := b.lines
+	if b.lines = nil; !b.send(ctx, piece{lines: lines}) {
+		return false
+	}
+	if used, ok := b.buffers.Get().(*[]byte); ok {
+		b.lines = (*used)[:0]
+	}
+	return true
+}
+
+func (b *bulk) send(ctx context.Context, p piece) bool {
+	select {
+	case b.answers <- p:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// askLines answers each line, at once where nobody has to be waited for.
+func (b *bulk) askLines(ctx context.Context, body io.Reader) {
 	in := bufio.NewReaderSize(body, maxAddressLine)
 	for n := 1; ctx.Err() == nil; n++ {
 		line, err := in.ReadSlice('\n')
@@ -99,33 +146,49 @@ func (s *server) askLines(ctx context.Context, a *asker, body io.Reader, answers
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			// Half a line may be another address than the whole one.
-			s.Logger.DebugContext(ctx, "a bulk lookup was cut off", "line", n, "err", err)
+			b.Logger.DebugContext(ctx, "a bulk lookup was cut off", "line", n, "err", err)
+			break
+		}
+		if text != "" && !b.askLine(ctx, n, text, tooLong) {
 			return
 		}
-		if text != "" {
-			answer := make(chan []byte, 1)
-			select {
-			case answers <- answer:
-			case <-ctx.Done():
-				return
-			}
-			var ip netip.Addr
-			var wrong error
-			if tooLong {
-				wrong = picket.Errorf(picket.Invalid, "the line has more than %d bytes; want one address a line", maxAddressLine)
-			} else if ip, wrong = addressOfLine(text); wrong == nil {
-				wrong = a.turn(ctx)
-			}
-			if wrong != nil {
-				answer <- s.lineError(ctx, n, text, wrong)
-			} else {
-				go func() { answer <- s.lineAnswer(ctx, a, n, text, ip) }()
-			}
-		}
 		if err != nil {
+			break
+		}
+		if (len(b.lines) >= bulkPiece || in.Buffered() == 0) && !b.pass(ctx) {
 			return
 		}
 	}
+	b.pass(ctx)
+}
+
+// askLine answers one line. It is false when the caller is gone.
+func (b *bulk) askLine(ctx context.Context, n int, text string, tooLong bool) bool {
+	var ip netip.Addr
+	var wrong error
+	if tooLong {
+		wrong = picket.Errorf(picket.Invalid, "the line has more than %d bytes; want one address a line", maxAddressLine)
+	} else if ip, wrong = addressOfLine(text); wrong == nil {
+		if wrong = b.asker.allow(); errors.Is(wrong, reputation.ErrThrottled) {
+			if !b.pass(ctx) {
+				return false
+			}
+			wrong = b.asker.turn(ctx)
+		}
+	}
+	switch {
+	case wrong != nil:
+		b.lines = append(b.lines, b.lineError(ctx, n, text, wrong)...)
+	case b.asker.requestID == "" && b.asker.engine.Instant(ip):
+		b.lines = b.appendAnswer(ctx, b.lines, n, text, ip)
+	default:
+		later := make(chan []byte, 1)
+		if !b.pass(ctx) || !b.send(ctx, piece{later: later}) {
+			return false
+		}
+		go func() { later <- b.appendAnswer(ctx, nil, n, text, ip) }()
+	}
+	return true
 }
 
 // turn waits until the key's rate limit allows a lookup.
@@ -166,19 +229,19 @@ func addressOfLine(text string) (netip.Addr, error) {
 	return addressOf(text)
 }
 
-// lineAnswer is the line that answers for an address.
-func (s *server) lineAnswer(ctx context.Context, a *asker, n int, text string, ip netip.Addr) (line []byte) {
+// appendAnswer appends the line that answers for an address.
+func (b *bulk) appendAnswer(ctx context.Context, lines []byte, n int, text string, ip netip.Addr) (out []byte) {
 	defer func() {
 		if v := recover(); v != nil { // no handler's goroutine: nobody else would
-			s.Logger.Error("lookup panicked", "ip", ip, "panic", v)
-			line = s.lineError(ctx, n, text, errors.New("the lookup failed"))
+			b.Logger.Error("lookup panicked", "ip", ip, "panic", v)
+			out = append(lines, b.lineError(ctx, n, text, errors.New("the lookup failed"))...)
 		}
 	}()
-	p, err := a.lookup(ctx, ip)
+	p, err := b.asker.lookup(ctx, ip)
 	if err != nil {
-		return s.lineError(ctx, n, text, err)
+		return append(lines, b.lineError(ctx, n, text, err)...)
 	}
-	return append(p.AppendJSON(make([]byte, 0, 1024)), '\n')
+	return append(p.AppendJSON(lines), '\n')
 }
 
 // lineError is the line that answers for one that has no profile.

@@ -107,6 +107,47 @@ func compareLookup(b *testing.B, addr, path string, key picket.Secret) {
 	b.ReportMetric(0, "ns/op") // of nothing in particular
 }
 
+// BenchmarkBulkHTTP is POST /v1/ips of many different addresses, which only Picket's
+// own store is asked about: what the route costs beside the lookups of
+// reputation.BenchmarkBulk. The caller's share is in it.
+func BenchmarkBulkHTTP(b *testing.B) {
+	p := newProwlTest(b, "", nil)
+	key, _ := p.newKey(reputation.NewKey{Name: "bulk", Scopes: []string{reputation.ScopeBulk}})
+	srv := httptest.NewServer(New(Options{
+		Reputation: p.service, Engine: p.engine, Prowl: http.NotFoundHandler(), Admin: "boss", Logger: slog.New(slog.DiscardHandler),
+		Verify: func(ctx context.Context, key picket.Secret, scope string) (string, error) {
+			k, err := p.service.VerifyKey(ctx, key, scope)
+			return k.ID, err
+		},
+	}))
+	defer srv.Close()
+	const many = 100_000
+	var body []byte
+	for i := range many {
+		body = fmt.Appendf(body, "45.%d.%d.%d\n", 1+i>>16, i>>8&255, i&255)
+	}
+	before := processorTime(b)
+	n := 0
+	for b.Loop() {
+		req, err := http.NewRequest("POST", srv.URL+"/v1/ips", bytes.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.Header.Set("x-api-key", key.Reveal())
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if lines := bytes.Count(readBody(b, res.Body), []byte("\n")); lines != many {
+			b.Fatalf("%d answers", lines)
+		}
+		res.Body.Close()
+		n += many
+	}
+	b.ReportMetric(float64(n)/(processorTime(b)-before).Seconds(), "addresses/s")
+	b.ReportMetric(0, "ns/op") // of nothing in particular
+}
+
 // A load is callers who ask the same again and again, each on a connection of its own.
 type load struct {
 	testing.TB

@@ -27,81 +27,64 @@ type Profile struct {
 	FirstSeen, LastSeen time.Time
 }
 
-// Profile returns what is known of an address, and whether anything is.
-func (db *DB) Profile(ctx context.Context, ip netip.Addr) (Profile, bool, error) {
-	p := Profile{IP: ip}
-	var ttps, techniques, sources string
-	var first, last int64
-	err := db.sql.QueryRowContext(ctx, `SELECT ttps, techniques, sources, verdict, confidence, indicator, country_code, asn, as_organization, first_seen, last_seen
-		FROM reputation WHERE ip = ?`, ip.String()).
-		Scan(&ttps, &techniques, &sources, &p.Verdict, &p.Confidence, &p.IndicatorOfIntelligence, &p.CountryCode, &p.Asn, &p.AsOrganization, &first, &last)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Profile{}, false, nil
-	}
-	if err == nil {
-		err = errors.Join(json.Unmarshal([]byte(ttps), &p.Ttps), json.Unmarshal([]byte(techniques), &p.Techniques), json.Unmarshal([]byte(sources), &p.Sources))
-	}
+// Profile returns what is known of an address, and whether anything is. What another
+// process imports is seen within a second or two.
+func (db *DB) Profile(_ context.Context, ip netip.Addr) (Profile, bool, error) {
+	p, ok, err := db.profiles.get(ip)
 	if err != nil {
 		return Profile{}, false, fmt.Errorf("read reputation of %s: %w", ip, err)
 	}
-	p.FirstSeen, p.LastSeen = fromMillis(first), fromMillis(last)
-	return p, true, nil
+	return p, ok, nil
 }
 
-// PutProfiles stores profiles, all or none. What was known of their addresses
-// is replaced; added says of how many nothing was.
-func (db *DB) PutProfiles(ctx context.Context, profiles []Profile) (added int, err error) {
-	err = db.Tx(ctx, func(tx *sql.Tx) error {
-		before, err := countProfiles(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if err := putProfiles(ctx, tx, profiles); err != nil {
-			return err
-		}
-		after, err := countProfiles(ctx, tx)
-		added = after - before
+// moveProfiles moves profiles that an older Picket has stored in the database to
+// where they are now.
+func (db *DB) moveProfiles(ctx context.Context) error {
+	var n int
+	if err := db.sql.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM reputation LIMIT 1)`).Scan(&n); err != nil || n == 0 {
+		return err
+	}
+	w, err := db.profiles.writer()
+	if err != nil {
+		return err
+	}
+	defer w.Discard()
+	if err := db.copyProfiles(ctx, w); err != nil {
+		return err
+	}
+	if _, err := w.Commit(ctx); err != nil {
+		return err
+	}
+	return db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM reputation`)
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("store reputation: %w", err)
-	}
-	return added, nil
 }
 
-func countProfiles(ctx context.Context, tx *sql.Tx) (n int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM reputation`).Scan(&n)
-	return n, err
-}
-
-func putProfiles(ctx context.Context, tx *sql.Tx, profiles []Profile) error {
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO reputation
-		(ip, ttps, techniques, sources, verdict, confidence, indicator, country_code, asn, as_organization, first_seen, last_seen)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (ip) DO UPDATE SET ttps = excluded.ttps, techniques = excluded.techniques, sources = excluded.sources,
-			verdict = excluded.verdict, confidence = excluded.confidence, indicator = excluded.indicator,
-			country_code = excluded.country_code, asn = excluded.asn, as_organization = excluded.as_organization,
-			first_seen = excluded.first_seen, last_seen = excluded.last_seen`)
+func (db *DB) copyProfiles(ctx context.Context, w *ProfileWriter) error {
+	rows, err := db.sql.QueryContext(ctx, `SELECT ip, ttps, techniques, sources, verdict, confidence, indicator, country_code, asn, as_organization, first_seen, last_seen FROM reputation`)
 	if err != nil {
 		return err
 	}
-	defer insert.Close()
-	for _, p := range profiles {
-		var lists [3]string
-		for i, list := range [][]string{p.Ttps, p.Techniques, p.Sources} {
-			text, err := json.Marshal(list)
-			if err != nil {
-				return err
-			}
-			lists[i] = string(text)
+	defer rows.Close()
+	for rows.Next() {
+		var p Profile
+		var ip, ttps, techniques, sources string
+		var first, last int64
+		if err := rows.Scan(&ip, &ttps, &techniques, &sources, &p.Verdict, &p.Confidence, &p.IndicatorOfIntelligence, &p.CountryCode, &p.Asn, &p.AsOrganization, &first, &last); err != nil {
+			return err
 		}
-		_, err := insert.ExecContext(ctx, p.IP.String(), lists[0], lists[1], lists[2], p.Verdict, p.Confidence, p.IndicatorOfIntelligence,
-			p.CountryCode, p.Asn, p.AsOrganization, millis(p.FirstSeen), millis(p.LastSeen))
+		p.IP, err = netip.ParseAddr(ip)
+		p.FirstSeen, p.LastSeen = fromMillis(first), fromMillis(last)
+		err = errors.Join(err, json.Unmarshal([]byte(ttps), &p.Ttps), json.Unmarshal([]byte(techniques), &p.Techniques), json.Unmarshal([]byte(sources), &p.Sources))
 		if err != nil {
+			return fmt.Errorf("reputation of %s: %w", ip, err)
+		}
+		if err := w.Put(&p, 0); err != nil {
 			return err
 		}
 	}
-	return nil
+	return rows.Err()
 }
 
 // A CachedAnswer is the body that another reputation service answered for an address.

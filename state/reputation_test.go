@@ -22,7 +22,7 @@ func TestProfiles(t *testing.T) {
 	bare := Profile{IP: netip.MustParseAddr("8.8.8.8"), Verdict: "unknown"}
 	put := func(want int, profiles ...Profile) {
 		t.Helper()
-		if added, err := db.PutProfiles(t.Context(), profiles); err != nil || added != want {
+		if added, err := putProfiles(t, db, profiles...); err != nil || added != want {
 			t.Fatalf("added %d, %v; want %d", added, err, want)
 		}
 	}
@@ -50,6 +50,21 @@ func TestProfiles(t *testing.T) {
 	if _, ok, err := db.Profile(t.Context(), netip.MustParseAddr("1.1.1.1")); ok || err != nil {
 		t.Errorf("an address nobody stored: %v %v", ok, err)
 	}
+}
+
+// putProfiles stores profiles.
+func putProfiles(t testing.TB, db *DB, list ...Profile) (added int, err error) {
+	t.Helper()
+	w, err := db.WriteProfiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list {
+		if err := w.Put(&list[i], i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w.Commit(t.Context())
 }
 
 func TestKeys(t *testing.T) {

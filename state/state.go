@@ -54,6 +54,8 @@ type DB struct {
 
 	workSQL *sql.DB // of work alone, which closes it
 
+	profiles *profiles
+
 	write    sync.Mutex // one writer at a time in this process: no busy loops among ourselves
 	launched bool
 	stopped  bool
@@ -98,6 +100,12 @@ func (db *DB) open(ctx context.Context, path string) error {
 	}
 	if err := db.migrate(ctx); err != nil {
 		return err
+	}
+	if db.profiles, err = openProfiles(filepath.Join(filepath.Dir(path), "profiles")); err != nil {
+		return err
+	}
+	if err := db.moveProfiles(ctx); err != nil {
+		return fmt.Errorf("move reputation out of the database: %w", err)
 	}
 	// DBOS closes the handle it is given when it shuts down, and the counts and
 	// changes of those it served are still to be written then: it gets its own.
@@ -273,6 +281,9 @@ func (db *DB) StopWork(ctx context.Context) error {
 // Close stops durable work, if that was not done yet, and closes the database.
 func (db *DB) Close(ctx context.Context) error {
 	errs := []error{db.StopWork(ctx)}
+	if db.profiles != nil {
+		db.profiles.close()
+	}
 	for _, pool := range []*sql.DB{db.workSQL, db.sql} {
 		if pool != nil {
 			errs = append(errs, pool.Close())

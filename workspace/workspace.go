@@ -163,9 +163,7 @@ func (db *DB) open(path string, o Options) error {
 	}
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
 		set("GLOBAL TimeZone", "'UTC'"),
-		// It loses rows: the first of a partition by x DESC NULLS LAST is another when
-		// the first one read has no x (TestTopOfPartition).
-		set("GLOBAL disabled_optimizers", "'top_n_window_elimination'")); err != nil {
+		set("GLOBAL disabled_optimizers", "'"+wrongOptimizers+"'")); err != nil {
 		return err
 	}
 	if db.guard, err = db.limitMemory(ctx, o.Memory, path == ""); err != nil {
@@ -196,6 +194,13 @@ func (db *DB) open(path string, o Options) error {
 	}
 	return db.createBuiltin(ctx)
 }
+
+// wrongOptimizers are those of DuckDB 1.5 that change results. To the first, the
+// first of a partition by x DESC NULLS LAST is another row where the first one
+// read has no x (TestTopOfPartition). The second asks a join's condition before
+// the top rows are taken, where the join's other side is ready by then
+// (TestJoinOfTop; mended in DuckDB by pull request 22963).
+const wrongOptimizers = "top_n_window_elimination,join_filter_pushdown"
 
 // openError says what DuckDB's error means for the most likely mistake: another
 // process has the file.

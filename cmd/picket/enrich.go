@@ -148,8 +148,8 @@ func enrich(ctx context.Context, args []string, stdio stdio) error {
 		return err
 	}
 	defer closed()
-	e := &enrichment{Engine: sources.Engine, caller: reputation.Caller{Analyst: true, Patience: time.Minute, Purse: reputation.NewPurse(f.maxCost)},
-		profiles: map[netip.Addr]reputation.Profile{}}
+	e := &enrichment{Engine: sources.Engine, caller: reputation.Caller{Analyst: true, Many: true, Patience: time.Minute, Purse: reputation.NewPurse(f.maxCost)},
+		profiles: map[netip.Addr]*reputation.Answer{}}
 	if f.annotate {
 		return e.annotate(ctx, operands, f.options(), stdio)
 	}
@@ -207,35 +207,51 @@ type enrichment struct {
 	caller reputation.Caller
 
 	mu       sync.Mutex
-	profiles map[netip.Addr]reputation.Profile
+	profiles map[netip.Addr]*reputation.Answer
 	cost     float64
 }
 
-// workers is how many addresses are looked up at a time: most of the time is
-// spent waiting for providers.
-const workers = 16
+const (
+	// workers is how many addresses are looked up at a time: most of the time is
+	// spent waiting for providers.
+	workers = 16
+	// batch is how many addresses a worker takes at a time of those that nobody has
+	// to be waited for.
+	batch = 256
+)
 
 // lookup looks up addresses that are not looked up yet.
-func (e *enrichment) lookup(ctx context.Context, ips []netip.Addr, done func()) error {
-	work := make(chan netip.Addr)
+func (e *enrichment) lookup(ctx context.Context, ips []netip.Addr, done func(n int)) error {
+	work := make(chan []netip.Addr)
 	var wg sync.WaitGroup
 	for range min(workers, len(ips)) {
 		wg.Go(func() {
-			for ip := range work {
-				p := e.Lookup(ctx, ip, e.caller)
+			found := make([]*reputation.Answer, 0, batch)
+			for some := range work {
+				found = found[:0]
+				for _, ip := range some {
+					found = append(found, e.Answer(ctx, ip, e.caller))
+				}
 				e.mu.Lock()
-				e.profiles[ip] = p
-				e.cost += p.CostUSD
+				for i, a := range found {
+					e.profiles[some[i]] = a
+					e.cost += a.CostUSD
+				}
 				e.mu.Unlock()
-				done()
+				done(len(some))
 			}
 		})
 	}
-	for _, ip := range ips {
+	for len(ips) > 0 && ctx.Err() == nil {
+		n := 1
+		for n < min(batch, len(ips)) && e.Instant(ips[n-1]) {
+			n++
+		}
 		select {
-		case work <- ip:
+		case work <- ips[:n]:
 		case <-ctx.Done():
 		}
+		ips = ips[n:]
 	}
 	close(work)
 	wg.Wait()
@@ -283,7 +299,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 	}
 	rows := make([]enrichedRow, 0, len(c.addrs)+len(c.networks))
 	for _, ip := range c.addrs {
-		p := e.profiles[ip]
+		p := e.profiles[ip].Profile
 		rows = append(rows, enrichedRow{IPAddress: ip.String(), Hits: c.hits[ip], Status: p.Status, Reason: p.Reason, Profile: p})
 	}
 	for _, n := range c.networks {
@@ -316,11 +332,12 @@ func (e *enrichment) annotate(ctx context.Context, paths []string, o address.Opt
 	err := eachFile(paths, stdio, o, func(text []byte, found []address.Match) error {
 		var ips []netip.Addr
 		for _, m := range found {
-			if _, known := e.profiles[m.Addr]; !known && !slices.Contains(ips, m.Addr) {
+			if _, known := e.profiles[m.Addr]; !known {
+				e.profiles[m.Addr] = nil // on its way
 				ips = append(ips, m.Addr)
 			}
 		}
-		if err := e.lookup(ctx, ips, func() {}); err != nil {
+		if err := e.lookup(ctx, ips, func(int) {}); err != nil {
 			return err
 		}
 		e.annotateLines(out, text, found)
@@ -341,7 +358,7 @@ func (e *enrichment) annotateLines(out *bufio.Writer, text []byte, found []addre
 		for ; len(found) > 0 && found[0].Start < end; found = found[1:] {
 			if ip := found[0].Addr; !slices.Contains(told, ip) {
 				told = append(told, ip)
-				fmt.Fprintf(out, "  [%s]", note(e.profiles[ip]))
+				fmt.Fprintf(out, "  [%s]", note(&e.profiles[ip].Profile))
 			}
 		}
 		out.WriteByte('\n')
@@ -350,7 +367,7 @@ func (e *enrichment) annotateLines(out *bufio.Writer, text []byte, found []addre
 }
 
 // note is a profile in a few words.
-func note(p reputation.Profile) string {
+func note(p *reputation.Profile) string {
 	s := p.IP.String() + " "
 	if p.Status == reputation.StatusSkipped {
 		return s + "skipped: " + p.Reason

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"encoding/json"
@@ -14,33 +15,23 @@ import (
 
 // enrichedRow is what is told of one address of a file.
 type enrichedRow struct {
-	IPAddress string `json:"IPAddress"`
-	Hits      int    `json:"Hits"` // how often it occurs
-	Status    string `json:"Status"`
-	Reason    string `json:"Reason"`
+	IPAddress string
+	Hits      int // how often it occurs
+	Status    string
+	Reason    string
 	reputation.Profile
-
-	// These stand above under the names of Picket's tables.
-	NoIP     *struct{} `json:"ip,omitempty"`
-	NoStatus *struct{} `json:"status,omitempty"`
-	NoReason *struct{} `json:"reason,omitempty"`
 }
 
 // writeRows prints rows in a format.
 func writeRows(out *bufio.Writer, format string, rows []enrichedRow) error {
 	switch format {
 	case "json":
-		text, err := json.MarshalIndent(rows, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = out.Write(append(text, '\n'))
-		return err
+		return writeJSON(out, rows)
 	case "ndjson":
-		e := json.NewEncoder(out)
-		e.SetEscapeHTML(false)
-		for _, r := range rows {
-			if err := e.Encode(r); err != nil {
+		var line []byte
+		for i := range rows {
+			line = append(rows[i].appendJSON(line[:0]), '\n')
+			if _, err := out.Write(line); err != nil {
 				return err
 			}
 		}
@@ -51,6 +42,44 @@ func writeRows(out *bufio.Writer, format string, rows []enrichedRow) error {
 		return writeSTIX(out, rows)
 	}
 	return tableOf(rows).print(out, "table")
+}
+
+// appendJSON appends the row as a JSON object.
+func (r *enrichedRow) appendJSON(b []byte) []byte {
+	member := func(name, text string) {
+		b = append(append(b, name...), raw(text)...)
+	}
+	member(`{"IPAddress":`, r.IPAddress)
+	b = strconv.AppendInt(append(b, `,"Hits":`...), int64(r.Hits), 10)
+	member(`,"Status":`, r.Status)
+	member(`,"Reason":`, r.Reason)
+	return append(r.AppendFacts(b), '}')
+}
+
+// writeJSON prints one array, indented.
+func writeJSON(out *bufio.Writer, rows []enrichedRow) error {
+	var line []byte
+	var text bytes.Buffer
+	text.WriteByte('[')
+	for i := range rows {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString("\n  ")
+		line = rows[i].appendJSON(line[:0])
+		if err := json.Indent(&text, line, "  ", "  "); err != nil {
+			return err
+		}
+		if _, err := text.WriteTo(out); err != nil {
+			return err
+		}
+	}
+	if len(rows) > 0 {
+		text.WriteByte('\n')
+	}
+	text.WriteString("]\n")
+	_, err := text.WriteTo(out)
+	return err
 }
 
 // tableOf is what an analyst reads first.

@@ -31,11 +31,11 @@ func newProgress(w io.Writer, total int, run *enrichment) *progress {
 	return p
 }
 
-// step says that one more is done.
-func (p *progress) step() {
+// step says that n more are done.
+func (p *progress) step(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done++
+	p.done += n
 	if p.w == nil || time.Since(p.shown) < 100*time.Millisecond {
 		return
 	}
