@@ -37,7 +37,7 @@ check: ## formatting and vet
 TOOLS := sshd:openssh-server ssh:openssh-client sshpass:sshpass rsyslogd:rsyslog logger:bsdutils python3:python3-minimal node:nodejs npm:npm \
 	journalctl:systemd systemd-journal-remote:systemd-journal-remote
 # Folders whose package-lock.json lists what tests run under Node.
-NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm
+NODE_TESTS := kql/syntax/testdata/kusto app/testdata/npm cmd/picket/testdata/npm
 # Debian installs one syslog daemon only: syslog-ng is unpacked beside rsyslog, here.
 SYSLOG_NG := bin/syslog-ng
 # What the benchmarks are compared with.
