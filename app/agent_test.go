@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"picket/agent"
 	"picket/kql"
 	"picket/reputation"
+	"picket/state"
 )
 
 // textOf runs a query that yields one value, as text.
@@ -127,8 +129,16 @@ func TestAgent(t *testing.T) {
 	const count = `Syslog | where Computer == "web1" and ProcessName == "sshd" | summarize strcat(count(), " ", dcount(SyslogMessage))`
 	become(t, a, count, "10 10")
 	become(t, a, `Heartbeat | where Computer == "web1" | take 1 | project strcat(ComputerIP, " ", Version, " ", OSType, " ", isnotempty(OSName), " ", Category)`, "127.0.0.1 1.2 Linux true Picket")
-	if hosts, err := a.State.Hosts(t.Context()); err != nil || len(hosts) != 1 || hosts[0].LastSeen.IsZero() || hosts[0].Address != "127.0.0.1" {
-		t.Errorf("hosts %+v %v", hosts, err)
+	if list := hostsOf(t, a); len(list) != 1 || list[0].LastSeen.IsZero() || list[0].Address != "127.0.0.1" {
+		t.Errorf("hosts %+v", list)
+	}
+
+	// Its addresses are of the house, though they are public.
+	if err := (hosts{a.State, a.sources.Skip}).HostSeen(t.Context(), hostsOf(t, a)[0].ID, time.Now(), "198.51.100.9", []string{"8.8.8.8"}, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if why := a.sources.Skip.Reason(netip.MustParseAddr("8.8.8.8")); why != "address of the enrolled host web1" {
+		t.Errorf("8.8.8.8 is skipped: %q", why)
 	}
 
 	// The server goes away; lines go on, and the agent ends, too, and starts anew.
@@ -157,11 +167,7 @@ func TestAgent(t *testing.T) {
 	}
 
 	// Revoked, it says so and ends.
-	hosts, err := a.State.Hosts(t.Context())
-	if err != nil || len(hosts) != 1 {
-		t.Fatal(hosts, err)
-	}
-	if err := a.Reputation.RevokeKey(t.Context(), hosts[0].ID); err != nil {
+	if err := a.Reputation.RevokeKey(t.Context(), hostsOf(t, a)[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	_, ended := runAgent(t, o)
@@ -237,6 +243,15 @@ dataFlows:
 	if got := textOf(t, a, `Syslog | where Computer == "once" | project SyslogMessage`); got != "first" {
 		t.Errorf("a batch that was sent twice: %s", got)
 	}
+}
+
+func hostsOf(t *testing.T, a *App) []state.Host {
+	t.Helper()
+	list, err := a.State.Hosts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // postAs posts JSON with a key and returns the status.

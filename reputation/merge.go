@@ -203,7 +203,9 @@ func (p *Profile) facts(findings []Finding) {
 		}
 		if f.Verdict == Malicious || f.Verdict == Suspicious {
 			p.Labels = append(p.Labels, f.Labels...)
-			p.Techniques = union(p.Techniques, f.Techniques)
+			for _, id := range f.Techniques {
+				p.Techniques = union(p.Techniques, []string{v19Of(id)})
+			}
 		}
 		p.Behaviours = union(p.Behaviours, f.Behaviours)
 		p.Classes, p.Lists, p.CVEs, p.Ports = union(p.Classes, f.Classes), union(p.Lists, f.Lists), union(p.CVEs, f.CVEs), union(p.Ports, f.Ports)
@@ -234,6 +236,7 @@ func (p *Profile) facts(findings []Finding) {
 	}
 	p.Labels = append([]string{}, SortLabels(p.Labels)...)
 	slices.Sort(p.Techniques)
+	p.TechniquesV18 = v18Techniques(p.Techniques)
 	slices.Sort(p.Ports)
 	p.Indicator = indicatorOf(indicators)
 	p.Countries = differing(space[:0], findings)

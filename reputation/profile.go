@@ -28,7 +28,8 @@ type Profile struct {
 	Override   *Override `json:"override,omitempty"`
 
 	Labels         []string `json:"ttps"`
-	Techniques     []string `json:"techniques,omitempty"`
+	Techniques     []string `json:"techniques,omitempty"`     // ATT&CK v19
+	TechniquesV18  []string `json:"techniques_v18,omitempty"` // the same as v18 had them, where that differs
 	Behaviours     []string `json:"behaviours,omitempty"`
 	Indicator      string   `json:"indicator_of_intelligence"`
 	Evidence       []string `json:"indicator_evidence,omitempty"`

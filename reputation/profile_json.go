@@ -35,6 +35,7 @@ func (p *Profile) AppendFacts(b []byte) []byte {
 		b = appendTexts(b, p.Labels)
 	}
 	b = texts(b, `,"techniques":`, p.Techniques)
+	b = texts(b, `,"techniques_v18":`, p.TechniquesV18)
 	b = texts(b, `,"behaviours":`, p.Behaviours)
 	b = appendText(append(b, `,"indicator_of_intelligence":`...), p.Indicator)
 	b = texts(b, `,"indicator_evidence":`, p.Evidence)

@@ -3,6 +3,7 @@ package reputation
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"picket/address"
 )
@@ -30,7 +31,12 @@ type Skipper struct {
 	force4, force6   ranges
 	public4, public6 ranges // the registries; "" is public
 	listed           func(netip.Addr) string
+	hosts            atomic.Pointer[map[netip.Addr]string]
 }
+
+// SetHosts gives the addresses of the hosts that have enrolled, with the names of
+// these. They are of the house, like SkipOptions.Own.
+func (s *Skipper) SetHosts(hosts map[netip.Addr]string) { s.hosts.Store(&hosts) }
 
 // NewSkipper returns a Skipper. Prefixes may be given in IPv4-mapped form;
 // invalid ones are ignored.
@@ -57,11 +63,11 @@ func NewSkipper(o SkipOptions) *Skipper {
 	for _, s := range specialV6 {
 		public = append(public, rangeOf{netip.MustParsePrefix(s.prefix), s.reason()})
 	}
-	s := Skipper{listed: o.Listed}
+	s := &Skipper{listed: o.Listed}
 	s.own4, s.own6 = byFamily(own)
 	s.force4, s.force6 = byFamily(force)
 	s.public4, s.public6 = byFamily(public)
-	return &s
+	return s
 }
 
 // byFamily lays out the IPv4 and the IPv6 prefixes of rows. A prefix within
@@ -91,7 +97,7 @@ func byFamily(rows []rangeOf) (v4, v6 ranges) {
 //
 // The order is: own and never-asked ranges, the most specific one first; then
 // the force-public list, which overrules the registries and nothing else; then
-// IANA's registries, then the lists. A zone is ignored. An address that carries an IPv4 address
+// IANA's registries, then the enrolled hosts, then the lists. A zone is ignored. An address that carries an IPv4 address
 // (IPv4-mapped, NAT64, 6to4, Teredo) is refused when that one is.
 func (s *Skipper) Reason(a netip.Addr) string {
 	if !a.IsValid() {
@@ -99,6 +105,11 @@ func (s *Skipper) Reason(a netip.Addr) string {
 	}
 	a = a.WithZone("").Unmap()
 	why := s.special(a)
+	if hosts := s.hosts.Load(); why == "" && hosts != nil {
+		if name, ok := (*hosts)[a]; ok {
+			why = "address of the enrolled host " + name
+		}
+	}
 	if why == "" && s.listed != nil {
 		why = s.listed(a)
 	}

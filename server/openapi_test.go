@@ -233,6 +233,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{"GET", "/v1/ip/{address}", "/v1/ip/45.9.20.1", limited, "", 200, nil},
 		{"GET", "/v1/ip/{address}", "/v1/ip/45.9.20.1", limited, "", 429, nil},
 		{"GET", "/v1/ip/{address}/history", "/v1/ip/45.9.20.1/history", w.key, "", 200, nil},
+		{"GET", "/v1/ip/{address}/exposure", "/v1/ip/45.9.20.1/exposure", boss, "", 200, nil},
 		{"POST", "/v1/ips", "/v1/ips", bulk, "45.9.20.1\nnonsense\n\"1.1.1.1\"\n{\"ip\":\"9.9.9.9\"}\n8.8.8.8\n10.1.1.1\n", 200, nil},
 		{"POST", "/v1/ips", "/v1/ips", w.key, "45.9.20.1\n", 403, nil},
 		{"POST", "/v1/reputation", "/v1/reputation", boss, `{"ip":"45.9.20.2","ttps":["known-ssh-attack"],"techniques":["T1110"]}`, 200, nil},

@@ -113,6 +113,7 @@ func newServer(o Options) *server {
 	s.handle("GET /v1/usage/statement", "", s.usageStatement)
 	s.handle("POST /v1/reputation", scopeAdmin, s.importReputation)
 	s.handle("GET /v1/ip/{address}", reputation.ScopeLookup, s.lookupIP)
+	s.handle("GET /v1/ip/{address}/exposure", scopeQuery, s.exposure)
 	s.handle("GET /v1/ip/{address}/history", reputation.ScopeLookup, s.historyOfIP)
 	s.handle("POST /v1/ips", reputation.ScopeBulk, s.lookupIPs)
 	s.handle("POST /v1/hosts", reputation.ScopeEnrol, s.enrolHost)

@@ -45,9 +45,10 @@ func (db *DB) IncidentID(ctx context.Context, number int64) (string, error) {
 
 // An IncidentFilter chooses incidents. Zero values choose all.
 type IncidentFilter struct {
-	Status string // New, Active or Closed
-	Before int64  // only numbers below this; for the next page
-	Limit  int    // at most so many; 0 means 50
+	Status  string // New, Active or Closed
+	Address string // only those that an alert names this address in
+	Before  int64  // only numbers below this; for the next page
+	Limit   int    // at most so many; 0 means 50
 }
 
 // Incidents returns incidents with their alerts and comments, newest first.
@@ -55,8 +56,9 @@ func (db *DB) Incidents(ctx context.Context, f IncidentFilter) ([]picket.Inciden
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	rows, err := db.sql.QueryContext(ctx, `SELECT id FROM incident WHERE (?1 = '' OR status = ?1) AND (?2 = 0 OR number < ?2) ORDER BY number DESC LIMIT ?3`,
-		f.Status, f.Before, f.Limit)
+	rows, err := db.sql.QueryContext(ctx, `SELECT id FROM incident WHERE (?1 = '' OR status = ?1) AND (?2 = 0 OR number < ?2)
+		AND (?4 = '' OR id IN (SELECT incident_id FROM incident_address WHERE address = ?4)) ORDER BY number DESC LIMIT ?3`,
+		f.Status, f.Before, f.Limit, f.Address)
 	if err != nil {
 		return nil, fmt.Errorf("list incidents: %w", err)
 	}

@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
+	"os"
 	"strings"
 	"time"
 
 	"picket/reputation"
+	"picket/server"
 )
 
 const lookupHelp = `Usage: picket lookup [flags] IP…
@@ -58,6 +62,9 @@ func lookup(ctx context.Context, args []string, stdio stdio) error {
 				fmt.Fprintln(stdio.out)
 			}
 			err = showProfile(stdio.out, p)
+			if err == nil {
+				err = showExposure(ctx, from.data, ip, stdio.out)
+			}
 		}
 		if err != nil {
 			return err
@@ -116,6 +123,53 @@ func showProfile(w io.Writer, p reputation.Profile) error {
 		fmt.Fprintf(&b, "  %-22s %-9s %-10s %s\n", printable(f.Title, false), f.State, f.Verdict, printable(sourceNote(f), false))
 	}
 	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// showExposure prints what the house itself has seen of an address, when a server
+// runs that can tell.
+func showExposure(ctx context.Context, data string, ip netip.Addr, w io.Writer) error {
+	if data == "" && os.Getenv("PICKET_URL") == "" {
+		return nil
+	}
+	c, err := connect(data)
+	if errors.Is(err, errNoServer) {
+		return nil
+	}
+	var x server.Exposure
+	if err == nil {
+		err = c.do(ctx, "GET", "/v1/ip/"+url.PathEscape(ip.String())+"/exposure", nil, &x)
+	}
+	if errors.Is(err, errNoServer) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("what the server has seen of %s: %w", ip, err)
+	}
+	var b strings.Builder
+	b.WriteString("\n")
+	if x.Events == 0 && len(x.Incidents) == 0 {
+		b.WriteString("  here        never seen in 30 days\n")
+	}
+	for i, in := range x.Incidents {
+		name := "incidents"
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintf(&b, "  %-11s #%d  %s  %s  %s  %s\n", name, in.Number, stamp(in.Last), in.Severity, in.Status, printable(in.Title, false))
+	}
+	if x.Events > 0 {
+		fmt.Fprintf(&b, "  %-11s %d, first %s, last %s\n", "log lines", x.Events, stamp(x.First), stamp(x.Last))
+	}
+	for _, l := range []struct {
+		name string
+		list []string
+	}{{"hosts", x.Hosts}, {"accounts", x.Accounts}} {
+		if len(l.list) > 0 {
+			fmt.Fprintf(&b, "  %-11s %s\n", l.name, printable(strings.Join(l.list, ", "), false))
+		}
+	}
+	_, err = io.WriteString(w, b.String())
 	return err
 }
 
