@@ -291,7 +291,7 @@ func explain(err yaml.Error) string {
 
 // fields are all that can be set.
 const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, syslog_client_ca, syslog_socket, syslog_max_bytes, " +
-	"logs (path, format, table, columns, fields, delimiter, time), " +
+	"logs (path, format, table, columns, fields, delimiter, time, max_bytes), " +
 	"journald (units, matches, directory, since), " +
 	"own, force_public, rule_delay, " +
 	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +

@@ -21,7 +21,14 @@ type LogConfig struct {
 	Fields    []string      `yaml:"fields"`
 	Delimiter string        `yaml:"delimiter"`
 	Time      string        `yaml:"time"`
+	MaxBytes  int           `yaml:"max_bytes"` // of a line; longer ones are cut; default 64 KiB
 }
+
+// The limits of max_bytes. A batch of rows has at most a megabyte of lines.
+const (
+	leastLine = 256
+	mostLine  = 1 << 20
+)
 
 // UnmarshalYAML reads a path or a mapping.
 func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) error {
@@ -36,6 +43,9 @@ func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) 
 func (l LogConfig) ingestFormat() (*ingest.Format, error) {
 	if l.Path == "" {
 		return nil, errors.New("path is empty; want a file or a pattern, for example /var/log/nginx/*.log")
+	}
+	if l.MaxBytes != 0 && (l.MaxBytes < leastLine || l.MaxBytes > mostLine) {
+		return nil, fmt.Errorf("max_bytes is %d; want %d to %d", l.MaxBytes, leastLine, mostLine)
 	}
 	o := ingest.FormatOptions{Name: l.Format, Table: l.Table, Fields: l.Fields, Delimiter: l.Delimiter, Time: l.Time}
 	for _, item := range l.Columns {

@@ -21,6 +21,8 @@ import (
 type Input struct {
 	Path   string
 	Format *Format // nil: told by the first lines of each file
+
+	MaxLine int // bytes; longer lines are cut; 0: as TailOptions have it
 }
 
 // FollowerOptions configures a [Follower]. Zero values mean the defaults.
@@ -120,7 +122,7 @@ func (f *Follower) scan() (fresh []*followed) {
 			continue
 		}
 		o := f.opts.Tail
-		o.Path, o.Format, o.Once = path, l.format, false
+		o.Path, o.Format, o.MaxLine, o.Once = path, l.in.Format, cmp.Or(l.in.MaxLine, o.MaxLine), false
 		o.backfill, o.leave, o.rotatedOnly = l.files, l.glob, !l.live
 		t := &followed{path: path, tail: NewTail(f.append, f.offsets, o), trace: trace(l.files)}
 		f.tails[path] = t
@@ -169,10 +171,10 @@ func trace(files []string) string {
 
 // found is a log that inputs name.
 type found struct {
-	format *Format
-	files  []string // of it that exist and a pattern matches
-	live   bool     // its own path is named, too, not only what was rotated
-	glob   bool     // only patterns name it
+	in    Input    // the first that names it
+	files []string // of it that exist and a pattern matches
+	live  bool     // its own path is named, too, not only what was rotated
+	glob  bool     // only patterns name it
 }
 
 // find adds the logs that an input names.
@@ -184,7 +186,7 @@ func find(logs map[string]*found, in Input) {
 	add := func(base string) *found {
 		l := logs[base]
 		if l == nil {
-			l = &found{format: in.Format, glob: true}
+			l = &found{in: in, glob: true}
 			logs[base] = l
 		}
 		return l
