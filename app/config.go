@@ -18,7 +18,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"picket"
-	"picket/ingest"
 )
 
 // Config is everything that can be set: flags and picket.yaml.
@@ -230,16 +229,11 @@ func (r configReader) parse() (Config, error) {
 	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
 		return Config{}, r.problem("queries", "want numbers that are not negative")
 	}
-	for i, l := range c.Logs {
-		if _, err := l.ingestFormat(); err != nil {
-			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
-		}
+	if err := r.checkLogs(c); err != nil {
+		return Config{}, err
 	}
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
-	}
-	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
-		return Config{}, r.problem("journald", "%v", err)
 	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
