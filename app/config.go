@@ -18,7 +18,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"picket"
-	"picket/ingest"
 )
 
 // Config is everything that can be set: flags and picket.yaml.
@@ -242,16 +241,11 @@ func (r configReader) parse() (Config, error) {
 			return Config{}, r.problem("retention", "%s: %d is no number of days; want 1 to %d, or 0 for ever", table, days, maxRetention)
 		}
 	}
-	for i, l := range c.Logs {
-		if _, err := l.ingestFormat(); err != nil {
-			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
-		}
+	if err := r.checkLogs(c); err != nil {
+		return Config{}, err
 	}
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
-	}
-	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
-		return Config{}, r.problem("journald", "%v", err)
 	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
