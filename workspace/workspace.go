@@ -19,6 +19,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"picket"
 	"picket/kql"
@@ -48,6 +49,13 @@ type Options struct {
 
 	// NoBuiltin leaves out the tables that every workspace has.
 	NoBuiltin bool
+
+	Retention Retention
+	Metrics   prometheus.Registerer // nil: nobody reads them
+	// MinFree is how many bytes of the file system stay free: new data is refused
+	// while there are fewer. 0 is 256 MiB, or a quarter of a file system for which
+	// that is less.
+	MinFree uint64
 
 	Limits      Limits
 	Concurrency Concurrency
@@ -79,6 +87,11 @@ type DB struct {
 	skipped []Skipped
 	extras  Extras
 
+	retention Retention
+	disk      disk
+	metrics   *metrics
+	intake    intake
+
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
@@ -90,17 +103,18 @@ type DB struct {
 // means in memory. A file can be open in one process at a time.
 func Open(path string, o Options) (*DB, error) {
 	db := &DB{
-		log:      o.Logger,
-		now:      o.Now,
-		limits:   o.Limits,
-		tables:   map[string]*kql.Table{},
-		shapers:  map[string]*shaper{},
-		also:     o.Also,
-		sides:    map[string]*kql.Table{},
-		requests: make(chan request, 64),
-		closing:  make(chan struct{}),
-		stopped:  make(chan struct{}),
-		failed:   make(chan error, 1),
+		log:       o.Logger,
+		now:       o.Now,
+		limits:    o.Limits,
+		tables:    map[string]*kql.Table{},
+		shapers:   map[string]*shaper{},
+		also:      o.Also,
+		sides:     map[string]*kql.Table{},
+		retention: o.Retention,
+		requests:  make(chan request, 64),
+		closing:   make(chan struct{}),
+		stopped:   make(chan struct{}),
+		failed:    make(chan error, 1),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -109,6 +123,8 @@ func Open(path string, o Options) (*DB, error) {
 		db.now = time.Now
 	}
 	db.limits = db.limits.or(defaultLimits())
+	db.disk = disk{path, o.MinFree}
+	db.metrics = db.newMetrics(o.Metrics)
 	db.turns = newTurns(o.Concurrency.withDefaults())
 	db.steps = &steps{}
 	db.compiles = newTurns(o.Concurrency.compiling())
@@ -218,7 +234,9 @@ var lockHolder = regexp.MustCompile(`Could not set lock on file .*\(PID (\d+)\)`
 func (db *DB) loadCatalog(ctx context.Context) error {
 	for _, s := range []string{
 		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
-		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, PRIMARY KEY (table_name, id))`,
+		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, seen BIGINT, PRIMARY KEY (table_name, id))`,
+		fmt.Sprintf(`ALTER TABLE "$batch" ADD COLUMN IF NOT EXISTS seen BIGINT DEFAULT %d`, kql.TicksOf(db.now())), // one that an older Picket made
+		createUsage,
 		`CREATE TABLE IF NOT EXISTS "$workspace" (id VARCHAR)`,
 		createShapes,
 		`INSERT INTO "$workspace" SELECT '` + uuid.NewString() + `' WHERE NOT EXISTS (SELECT 1 FROM "$workspace")`,
@@ -338,16 +356,27 @@ func (db *DB) CreateTable(ctx context.Context, t kql.Table) error {
 
 // Append adds the rows of b. On return they are committed and a query sees
 // them. An unknown table or column, or a value its column cannot hold, is a
-// picket.Invalid and nothing of b is written.
+// picket.Invalid and nothing of b is written. While the disk is nearly full the
+// error is a [Throttled] of code picket.Unavailable.
 func (db *DB) Append(ctx context.Context, b picket.Batch) error {
 	if len(b.Rows) == 0 {
 		return nil
 	}
-	columns, rows, err := db.convert(b)
+	began := time.Now()
+	err := db.append(ctx, b)
+	db.metrics.observe(&b, began, err)
+	return err
+}
+
+func (db *DB) append(ctx context.Context, b picket.Batch) error {
+	if err := db.disk.room(); err != nil {
+		return err
+	}
+	r, err := db.convert(b)
 	if err != nil {
 		return err
 	}
-	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, columns: columns, rows: rows})
+	return db.send(ctx, r)
 }
 
 // Watch waits until ctx ends, or returns an error when DuckDB has given up the
