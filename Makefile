@@ -61,10 +61,10 @@ setup: # install the programs the tests drive, where they are missing
 	  $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends python3-azure python3-azure-kusto-data >/dev/null \
 	  || echo "some tests will be skipped: python3-azure or python3-azure-kusto-data is not to be had"; fi
 	@ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || ! command -v apt-get >/dev/null || \
-	  DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends rsyslog-openssl >/dev/null \
+	  { $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends rsyslog-openssl >/dev/null; } \
 	  || echo "some tests will be skipped: rsyslog-openssl is not to be had"
 	@command -v syslog-ng >/dev/null || [ -x $(SYSLOG_NG)/usr/sbin/syslog-ng ] || ! command -v apt-get >/dev/null || { \
-	  rm -rf $(SYSLOG_NG) && mkdir -p $(SYSLOG_NG) && cd $(SYSLOG_NG) && apt-get download -qq -o APT::Sandbox::User=root syslog-ng-core && \
+	  $(ROOT) apt-get update -qq && rm -rf $(SYSLOG_NG) && mkdir -p $(SYSLOG_NG) && cd $(SYSLOG_NG) && apt-get download -qq -o APT::Sandbox::User=root syslog-ng-core && \
 	  DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends \
 	    $$(dpkg-deb -f *.deb Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') >/dev/null && dpkg-deb -x *.deb . && rm *.deb; } \
 	  || echo "some tests will be skipped: syslog-ng is not to be had"
@@ -82,6 +82,8 @@ bench-setup: # install what the benchmarks are compared with
 .PHONY: bench
 bench: bench-setup ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
 	$(GO) test -run '^$$' -bench 'BenchmarkDetections|BenchmarkSearch' -benchtime 5x -timeout 40m ./workspace
+	$(GO) test -run '^$$' -bench BenchmarkIngest -benchtime 3x -timeout 20m ./workspace
+	$(GO) test -run '^$$' -bench 'BenchmarkSteady|BenchmarkRetain' -benchtime 1x -timeout 20m ./workspace
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /workspace$$)
 
 .PHONY: soak

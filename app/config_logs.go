@@ -21,7 +21,14 @@ type LogConfig struct {
 	Fields    []string      `yaml:"fields"`
 	Delimiter string        `yaml:"delimiter"`
 	Time      string        `yaml:"time"`
+	MaxBytes  int           `yaml:"max_bytes"` // of a line; longer ones are cut; default 64 KiB
 }
+
+// The limits of max_bytes. A batch of rows has at most a megabyte of lines.
+const (
+	leastLine = 256
+	mostLine  = 1 << 20
+)
 
 // UnmarshalYAML reads a path or a mapping.
 func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) error {
@@ -32,10 +39,26 @@ func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) 
 	return unmarshal((*plain)(l))
 }
 
+// checkLogs says what is wrong with logs and journald.
+func (r configReader) checkLogs(c Config) error {
+	for i, l := range c.Logs {
+		if _, err := l.ingestFormat(); err != nil {
+			return r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
+		}
+	}
+	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
+		return r.problem("journald", "%v", err)
+	}
+	return nil
+}
+
 // ingestFormat is the format that l asks for, nil if the first lines are to tell.
 func (l LogConfig) ingestFormat() (*ingest.Format, error) {
 	if l.Path == "" {
 		return nil, errors.New("path is empty; want a file or a pattern, for example /var/log/nginx/*.log")
+	}
+	if l.MaxBytes != 0 && (l.MaxBytes < leastLine || l.MaxBytes > mostLine) {
+		return nil, fmt.Errorf("max_bytes is %d; want %d to %d", l.MaxBytes, leastLine, mostLine)
 	}
 	o := ingest.FormatOptions{Name: l.Format, Table: l.Table, Fields: l.Fields, Delimiter: l.Delimiter, Time: l.Time}
 	for _, item := range l.Columns {

@@ -24,7 +24,7 @@ func TestLogConfig(t *testing.T) {
 	}
 	c, err := load(`logs:
   - /var/log/auth.log
-  - {path: "/var/log/nginx/*.log", format: nginx}
+  - {path: "/var/log/nginx/*.log", format: nginx, max_bytes: 1000}
   - path: /srv/app/*.jsonl
     format: json
     table: App_CL
@@ -76,6 +76,7 @@ func TestLogConfig(t *testing.T) {
 	}
 	bad(`""`, "path is empty")
 	bad(`{path: x, formt: csv}`, "formt")
+	bad(`{path: x, max_bytes: 10}`, "256 to 1048576")
 	bad(`[x]`, ":2:5: ")
 	bad(`{path: x, format: iis}`, `unknown format "iis"; want one of syslog`)
 	bad(`{path: x, format: json}`, "needs a table")

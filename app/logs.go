@@ -45,7 +45,7 @@ func (a *App) wireLogs(ctx context.Context) error {
 		if f != nil {
 			formats = append(formats, f)
 		}
-		inputs = append(inputs, ingest.Input{Path: l.Path, Format: f})
+		inputs = append(inputs, ingest.Input{Path: l.Path, Format: f, MaxLine: l.MaxBytes})
 	}
 	for _, f := range formats {
 		if !f.Custom {

@@ -79,7 +79,7 @@ func TestLogs(t *testing.T) {
 	if err := os.Chtimes(packed.Name(), past, past); err != nil {
 		t.Fatal(err)
 	}
-	write("app.jsonl", `{"ts":"2026-11-25T13:44:24Z","client":{"ip":"203.0.113.9"},"bytes":7,"extra":"kept"}`+"\nno JSON\n")
+	write("app.jsonl", `{"ts":"2026-11-25T13:44:24Z","client":{"ip":"203.0.113.9"},"bytes":7,"extra":"kept"}`+"\nno JSON\n"+strings.Repeat("z", 999)+"\n")
 	write("journalctl", "#!/bin/sh\necho '{\"__CURSOR\":\"1\",\"MESSAGE\":\"from the journal\",\"_HOSTNAME\":\"web1\"}'\nexec sleep 1000\n")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	config := filepath.Join(dir, "picket.yaml")
@@ -89,6 +89,7 @@ logs:
   - `+filepath.Join(dir, "nginx-access.log*")+`
   - path: `+filepath.Join(dir, "*.jsonl")+`
     format: json
+    max_bytes: 256
     table: App_CL
     time: ts
     columns: {Address: {type: string, from: client.ip}, Bytes: {type: long, from: bytes}}
@@ -100,7 +101,7 @@ logs:
 	cfg.Logs, cfg.Journald = loaded.Logs, loaded.Journald
 	a, stop := start(t, cfg)
 	deadline := time.After(30 * time.Second)
-	for look := time.NewTicker(10 * time.Millisecond); a.files.Stats().Committed < 5 || a.journal.Stats().Committed < 1; {
+	for look := time.NewTicker(10 * time.Millisecond); a.files.Stats().Committed < 6 || a.journal.Stats().Committed < 1; {
 		select {
 		case <-look.C:
 		case <-deadline:
@@ -116,7 +117,8 @@ logs:
 	f("NGINX_CL | summarize by cIP, csMethod, csUriStem, csUriQuery, scStatus | sort by cIP asc | project strcat(cIP, ' ', csMethod, ' ', csUriStem, ' ', csUriQuery, ' ', scStatus)",
 		`[["2001:db8::1 GET /wp-login.php a=b 404"],["203.0.113.7 GET /wp-login.php a=b 404"],["203.0.113.8 GET /wp-login.php a=b 404"]]`)
 	f("NGINX_CL | where RawData has 'curl' and FilePath endswith 'nginx-access.log' and TimeGenerated > ago(5m) and EventTime == datetime(2026-11-25T12:44:24Z) | count", "[[3]]")
-	f("App_CL | sort by RawData asc | project Address, Bytes, tostring(AdditionalFields.extra), EventTime, RawData",
+	f("App_CL | where RawData startswith 'z' | project strlen(RawData), RawData endswith 'z …[cut]'", "[[263,true]]")
+	f("App_CL | where RawData !startswith 'z' | sort by RawData asc | project Address, Bytes, tostring(AdditionalFields.extra), EventTime, RawData",
 		`[["203.0.113.9",7,"kept","2026-11-25T13:44:24Z",""],["",null,"",null,"no JSON"]]`)
 	f("Syslog | where SyslogMessage == 'from the journal' | project Computer, Facility", `[["web1","daemon"]]`)
 	if err := stop(); err != nil {

@@ -18,7 +18,7 @@ func (a *App) bindSyslog() error {
 	if field, err := a.cfg.checkSyslog(); err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}
-	o := ingest.Options{Host: hostname(), MaxMessage: a.cfg.SyslogMaxBytes, Socket: a.cfg.SyslogSocket, Log: a.component("syslog")}
+	o := ingest.Options{Host: hostname(), MaxMessage: a.cfg.SyslogMaxBytes, Socket: a.cfg.SyslogSocket, Metrics: a.metrics, Log: a.component("syslog")}
 	if a.cfg.Syslog != "off" {
 		o.Addr = a.cfg.Syslog
 	}

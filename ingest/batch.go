@@ -64,6 +64,7 @@ type Batcher struct {
 type group struct {
 	rows  [][]any
 	bytes int
+	began time.Time // when it had its first row
 
 	started chan struct{} // has a row
 	due     chan struct{} // is full, or someone waits for it
@@ -149,6 +150,7 @@ func (b *Batcher) put(rows [][]any) (g *group, n int, err error) {
 	g = b.filling
 	for n < len(rows) && !b.full(g) {
 		if len(g.rows) == 0 {
+			g.began = time.Now()
 			close(g.started)
 		}
 		g.rows = append(g.rows, rows[n])
@@ -205,6 +207,21 @@ func (b *Batcher) Flush(ctx context.Context) error {
 
 // Committed returns how many rows the workspace has confirmed.
 func (b *Batcher) Committed() uint64 { return b.committed.Load() }
+
+// Waiting returns since when the oldest row waits that is not committed yet; it
+// is zero if none does.
+func (b *Batcher) Waiting() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.writing != nil {
+		select {
+		case <-b.writing.done:
+		default:
+			return b.writing.began
+		}
+	}
+	return b.filling.began
+}
 
 // Failed returns how many rows were given up.
 func (b *Batcher) Failed() uint64 { return b.failed.Load() }

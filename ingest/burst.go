@@ -15,6 +15,7 @@ const maxBurst = 1024
 // over before waiting for more. It is for one goroutine.
 type burst struct {
 	s    *Server
+	by   transport
 	from *origin
 	now  time.Time // when the messages came
 	box  any       // now, for rows
@@ -27,7 +28,7 @@ type burst struct {
 	received, odd, truncated uint64
 }
 
-func (s *Server) newBurst(from *origin) *burst { return &burst{s: s, from: from} }
+func (s *Server) newBurst(by transport, from *origin) *burst { return &burst{s: s, by: by, from: from} }
 
 // at sets the time that the next messages came.
 func (b *burst) at(now time.Time) { b.now, b.box = now, now }
@@ -70,14 +71,14 @@ func (b *burst) hand(ctx context.Context) {
 	if b.received == 0 {
 		return
 	}
-	b.s.received.Add(b.received)
+	b.s.received[b.by].Add(b.received)
 	b.s.odd.Add(b.odd)
 	b.s.truncated.Add(b.truncated)
 	b.received, b.odd, b.truncated = 0, 0, 0
 	// What is not taken is lost, but only at the stop, with a workspace that does not answer.
 	n, _ := b.s.syslog.AddAll(ctx, b.syslog)
 	m, _ := b.s.cef.AddAll(ctx, b.cef)
-	b.s.dropped.Add(uint64(len(b.syslog) - n + len(b.cef) - m))
+	b.s.unwritten.Add(uint64(len(b.syslog) - n + len(b.cef) - m))
 	clear(b.syslog)
 	clear(b.cef)
 	b.syslog, b.cef = b.syslog[:0], b.cef[:0]

@@ -118,7 +118,7 @@ func TestTailCrashes(t *testing.T) {
 		})
 		return deaths
 	}
-	for name, rotate := range map[string]func(*bench){"rename": (*bench).rename, "copytruncate": (*bench).copyTruncate} {
+	for name, rotate := range map[string]func(*bench){"rename": (*bench).rename, "copytruncate": (*bench).copyTruncate, "compress": (*bench).compress} {
 		t.Run(name, func(t *testing.T) {
 			n := 1
 			for story(t, rotate, []int{n}) == 1 && !t.Failed() {
@@ -144,7 +144,7 @@ func TestTailChance(t *testing.T) {
 			dice := rand.New(rand.NewPCG(seed, 42))
 			b := newBench(t)
 			b.opts.MaxRows = 1 + dice.IntN(5)
-			rotate := []func(*bench){(*bench).rename, (*bench).copyTruncate}[dice.IntN(2)]
+			rotate := []func(*bench){(*bench).rename, (*bench).copyTruncate, (*bench).compress}[dice.IntN(3)]
 			c := &crashingBench{bench: b}
 			b.write(1)
 			c.start()

@@ -71,7 +71,11 @@ func describe(by map[netip.Addr]uint64) (text string, total uint64) {
 // drop counts datagrams that were lost. The zero Addr is for those of which the
 // kernel does not say who sent them.
 func (s *Server) drop(from netip.Addr, n uint64) {
-	s.dropped.Add(n)
+	if from.IsValid() {
+		s.overflowed.Add(n)
+	} else {
+		s.kernelDropped.Add(n)
+	}
 	if report, total := s.drops.add(from, n, time.Now()); total > 0 {
 		s.opts.Log.Warn("datagrams dropped: they came faster than they can be written; senders over TCP would wait", "datagrams", total, "senders", report)
 	}

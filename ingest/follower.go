@@ -21,6 +21,8 @@ import (
 type Input struct {
 	Path   string
 	Format *Format // nil: told by the first lines of each file
+
+	MaxLine int // bytes; longer lines are cut; 0: as TailOptions have it
 }
 
 // FollowerOptions configures a [Follower]. Zero values mean the defaults.
@@ -56,7 +58,7 @@ type Follower struct {
 	past  Stats                // of tails that were let go
 }
 
-// followed is a log that is followed, or was and is gone.
+// followed is a log that is followed, or was read and has not changed since.
 type followed struct {
 	path    string
 	tail    *Tail
@@ -114,13 +116,14 @@ func (f *Follower) scan() (fresh []*followed) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	maps.DeleteFunc(f.tails, func(path string, t *followed) bool { return t.ended && logs[path] == nil })
 	for _, path := range slices.Sorted(maps.Keys(logs)) {
 		l := logs[path]
 		if old := f.known(path); old != nil && (!old.ended || old.trace == trace(l.files)) {
 			continue
 		}
 		o := f.opts.Tail
-		o.Path, o.Format, o.Once = path, l.format, false
+		o.Path, o.Format, o.MaxLine, o.Once = path, l.in.Format, cmp.Or(l.in.MaxLine, o.MaxLine), false
 		o.backfill, o.leave, o.rotatedOnly = l.files, l.glob, !l.live
 		t := &followed{path: path, tail: NewTail(f.append, f.offsets, o), trace: trace(l.files)}
 		f.tails[path] = t
@@ -169,10 +172,10 @@ func trace(files []string) string {
 
 // found is a log that inputs name.
 type found struct {
-	format *Format
-	files  []string // of it that exist and a pattern matches
-	live   bool     // its own path is named, too, not only what was rotated
-	glob   bool     // only patterns name it
+	in    Input    // the first that names it
+	files []string // of it that exist and a pattern matches
+	live  bool     // its own path is named, too, not only what was rotated
+	glob  bool     // only patterns name it
 }
 
 // find adds the logs that an input names.
@@ -184,7 +187,7 @@ func find(logs map[string]*found, in Input) {
 	add := func(base string) *found {
 		l := logs[base]
 		if l == nil {
-			l = &found{format: in.Format, glob: true}
+			l = &found{in: in, glob: true}
 			logs[base] = l
 		}
 		return l

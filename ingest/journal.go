@@ -215,11 +215,11 @@ func (j *Journal) follow(ctx context.Context) error {
 		if err := j.commit(ctx, batch); err != nil {
 			return err
 		}
-		if !open {
-			if err := cmp.Or(ctx.Err(), r.failure); err != nil {
-				return err
-			}
-			return errors.New("journalctl ended by itself")
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !open:
+			return cmp.Or(r.failure, errors.New("journalctl ended by itself"))
 		}
 	}
 }
@@ -284,6 +284,7 @@ func (j *Journal) commit(ctx context.Context, batch []*journalEntry) error {
 	}
 	j.at.End, j.at.Count = batch[len(batch)-1].cursor, len(batch)
 	if err := j.save(ctx); err != nil {
+		j.at.End, j.at.Count = "", 0 // nothing may be appended of it
 		return err
 	}
 	return j.write(ctx, batch)

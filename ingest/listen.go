@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Options configures a [Server]. Zero values mean the defaults.
@@ -39,7 +41,9 @@ type Options struct {
 
 	Batch BatchOptions
 	Now   func() time.Time // default time.Now
-	Log   *slog.Logger     // default: none
+
+	Metrics prometheus.Registerer // where the counters are shown, nil for nowhere; one Server each
+	Log     *slog.Logger          // default: none
 }
 
 func (o Options) withDefaults() Options {
@@ -61,6 +65,19 @@ func (o Options) withDefaults() Options {
 	o.Batch.Drain = o.Drain / 2 // the other half is for the readers
 	return o
 }
+
+// A transport is how a message came.
+type transport uint8
+
+const (
+	overUDP transport = iota
+	overTCP
+	overTLS
+	overUnix
+)
+
+// transports are their names in metrics.
+var transports = [...]string{overUDP: "udp", overTCP: "tcp", overTLS: "tls", overUnix: "unix"}
 
 // lingerSilent is how long a connection must be silent after the stop for its
 // reader to end: until then it takes what the sender believes delivered, which
@@ -96,7 +113,11 @@ type Server struct {
 	conns    connTable
 	stopping time.Time // when readers must end; zero while running
 
-	received, odd, truncated, dropped, refused, displaced, insecure atomic.Uint64
+	received [len(transports)]atomic.Uint64
+	// overflowed are datagrams without room in the queue, kernelDropped those that
+	// the kernel dropped, and unwritten messages that were not written before the stop.
+	overflowed, kernelDropped, unwritten         atomic.Uint64
+	odd, truncated, refused, displaced, insecure atomic.Uint64
 }
 
 // Listen binds the addresses and returns a Server that appends once it Runs. If
@@ -115,6 +136,11 @@ func Listen(append Append, opts Options) (*Server, error) {
 	if err := s.bind(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if opts.Metrics != nil {
+		if err := opts.Metrics.Register(newCollector(s)); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	return s, nil
 }
 
@@ -123,12 +149,16 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	open := len(s.conns.open)
 	s.mu.Unlock()
+	var received uint64
+	for i := range s.received {
+		received += s.received[i].Load()
+	}
 	return Stats{
-		Received:    s.received.Load(),
+		Received:    received,
 		Committed:   s.syslog.Committed() + s.cef.Committed(),
 		Odd:         s.odd.Load(),
 		Truncated:   s.truncated.Load(),
-		Dropped:     s.dropped.Load() + s.syslog.Failed() + s.cef.Failed(),
+		Dropped:     s.overflowed.Load() + s.kernelDropped.Load() + s.unwritten.Load() + s.syslog.Failed() + s.cef.Failed(),
 		Connections: uint64(open),
 		Refused:     s.refused.Load(),
 		Displaced:   s.displaced.Load(),
@@ -208,14 +238,6 @@ func (s *Server) stop() {
 // deadline sets a read deadline. It can only fail on a closed connection, of
 // which the reader learns by itself.
 func (s *Server) deadline(c net.Conn, t time.Time) { _ = c.SetReadDeadline(t) }
-
-// receive takes in one message from a sender.
-func (s *Server) receive(ctx context.Context, line []byte, truncated bool, from *origin, now time.Time) {
-	b := s.newBurst(from)
-	b.at(now)
-	b.take(ctx, line, truncated)
-	b.hand(ctx)
-}
 
 // origin returns what is known of a sender.
 func (s *Server) origin(peer netip.Addr) *origin {

@@ -323,36 +323,52 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(s), int64(1795404600))
 	}
-	f.Fuzz(func(t *testing.T, line []byte, unix int64) {
-		now := time.Unix(unix%(1<<33), 0)
-		m := Parse(line, now, time.UTC)
-		all := clean(line)
-		// The message is the end of the line: none of it is lost or changed.
-		if !strings.HasSuffix(all, m.Text) {
-			t.Fatalf("text %q is not the end of %q", m.Text, all)
-		}
-		header := all[:len(all)-len(m.Text)]
-		for _, s := range []string{m.HostName, m.ProcessName, m.MsgID, m.Data} {
-			if !strings.Contains(header, s) && !strings.HasPrefix(m.Text, s) {
-				t.Fatalf("%q is not from the header %q", s, header)
-			}
-		}
-		// What is not understood was not taken for header.
-		if m.Time.IsZero() && m.ProcessName == "" && m.HostName == "" && !strings.HasPrefix(header, "<") && strings.TrimLeft(header, " ") != "" {
-			t.Fatalf("header %q of %q is lost", header, all)
-		}
-		for _, s := range []string{m.Text, m.HostName, m.ProcessName, m.body()} {
-			if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-				t.Fatalf("%q is no text", s)
-			}
-		}
-		if m.Facility > 23 || m.Severity > 7 || m.ProcessID < 0 {
-			t.Fatalf("out of range: %+v", m)
-		}
-		if y := m.Time.Year(); !m.Time.IsZero() && (y < 1900 || y > lastYear+1) {
-			t.Fatalf("year %d", y)
-		}
+	f.Fuzz(checkFuzzed)
+}
+
+// FuzzRFC5424 has all inputs begin as RFC 5424 has it, where FuzzParse rarely comes.
+func FuzzRFC5424(f *testing.F) {
+	for _, s := range []string{
+		"2003-10-11T22:14:15.003Z m evntslog - ID47 [a@1 b=\"c\\\"]\"] \ufeffAn entry", "- - - - - -", "- h a 1 - [x]text", "- h a 1 - -  text",
+		"1795403579.123456789 MX84 flows src=203.0.113.7", "2026-11-23T03:12:59Z web1 sshd[1]: x", "yesterday h a 1 - - x", "- h a - - [a@1][b c=\"]\"]",
+	} {
+		f.Add([]byte(s), int64(1795404600))
+	}
+	f.Fuzz(func(t *testing.T, rest []byte, unix int64) {
+		checkFuzzed(t, append([]byte("<13>1 "), rest...), unix)
 	})
+}
+
+// checkFuzzed holds what is true of any message.
+func checkFuzzed(t *testing.T, line []byte, unix int64) {
+	now := time.Unix(unix%(1<<33), 0)
+	m := Parse(line, now, time.UTC)
+	all := clean(line)
+	// The message is the end of the line: none of it is lost or changed.
+	if !strings.HasSuffix(all, m.Text) {
+		t.Fatalf("text %q is not the end of %q", m.Text, all)
+	}
+	header := all[:len(all)-len(m.Text)]
+	for _, s := range []string{m.HostName, m.ProcessName, m.MsgID, m.Data} {
+		if !strings.Contains(header, s) && !strings.HasPrefix(m.Text, s) {
+			t.Fatalf("%q is not from the header %q", s, header)
+		}
+	}
+	// What is not understood was not taken for header.
+	if m.Time.IsZero() && m.ProcessName == "" && m.HostName == "" && !strings.HasPrefix(header, "<") && strings.TrimLeft(header, " ") != "" {
+		t.Fatalf("header %q of %q is lost", header, all)
+	}
+	for _, s := range []string{m.Text, m.HostName, m.ProcessName, m.body()} {
+		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+			t.Fatalf("%q is no text", s)
+		}
+	}
+	if m.Facility > 23 || m.Severity > 7 || m.ProcessID < 0 {
+		t.Fatalf("out of range: %+v", m)
+	}
+	if y := m.Time.Year(); !m.Time.IsZero() && (y < 1900 || y > lastYear+1) {
+		t.Fatalf("year %d", y)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {

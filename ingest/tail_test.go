@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"picket"
+	"picket/kql"
 )
 
 func TestTailRealLog(t *testing.T) {
@@ -188,6 +190,69 @@ func TestTailLongLines(t *testing.T) {
 	if got != (Stats{Received: 3, Committed: 3, Truncated: 2}) {
 		t.Errorf("stats: %+v", got)
 	}
+}
+
+// TestTailEndless reads 100 MB without a line end, and a line after it, in the
+// memory of a line.
+func TestTailEndless(t *testing.T) {
+	b := newBench(t)
+	f, err := os.Create(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat("x", 1<<20))
+	for range 100 {
+		if _, err := f.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.raw("\n")
+	b.write(1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stats := b.once()
+	runtime.ReadMemStats(&after)
+	got := b.store.column("SyslogMessage")
+	if len(got) != 2 || got[0] != strings.Repeat("x", defaultMaxMessage)+CutMarker || got[1] != "line 0" || stats.Truncated != 1 {
+		t.Errorf("%d rows, %+v", len(got), stats)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+		t.Errorf("%d bytes were allocated", used)
+	}
+}
+
+// TestTailHeaders follows CSV whose header comes anew with each file, by copying
+// and truncating.
+func TestTailHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		format, err := NewFormat(FormatOptions{Name: "csv", Table: "X_CL", Columns: []MappedColumn{{Name: "N", Type: kql.Long, From: "n"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.opts.Format, b.opts.MaxRows = format, 2
+		b.raw("x,")
+		stop := b.start()
+		time.Sleep(time.Second)
+		b.raw("n\na,1\nb,2\nc,3\n")
+		time.Sleep(time.Second)
+		stop()
+		b.raw("d,4\n")
+		b.copyTruncate()
+		b.raw("n,x,y\n5,e,\n")
+		stop = b.start()
+		time.Sleep(30 * time.Second)
+		b.copyTruncate()
+		b.raw("n,x\n6,f\n")
+		time.Sleep(30 * time.Second)
+		stop()
+		if diff := cmp.Diff([]any{int64(1), int64(2), int64(3), int64(4), int64(5), int64(6)}, b.store.column("N")); diff != "" {
+			t.Errorf("%s\n%s", diff, b.log.String())
+		}
+	})
 }
 
 func TestTailBadCheckpoint(t *testing.T) {

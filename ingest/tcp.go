@@ -85,7 +85,11 @@ func (s *Server) handshake(ctx context.Context, c *conn) bool {
 
 // serve reads a connection to its end.
 func (s *Server) serve(ctx context.Context, c *conn) {
-	got := s.newBurst(s.origin(c.peer))
+	by := overTCP
+	if _, ok := c.Conn.(*tls.Conn); ok {
+		by = overTLS
+	}
+	got := s.newBurst(by, s.origin(c.peer))
 	defer got.hand(ctx)
 	frames := NewFramer(&patientReader{ctx, s, c, got}, s.opts.MaxMessage)
 	for first := true; ; first = false {
@@ -96,7 +100,7 @@ func (s *Server) serve(ctx context.Context, c *conn) {
 			}
 			return
 		}
-		if first && c.Conn == net.Conn(c.raw) && isTLS(line) {
+		if first && by == overTCP && isTLS(line) {
 			s.insecure.Add(1)
 			s.noise.log(s.opts.Log, slog.LevelWarn, "a sender speaks TLS where plain syslog is taken", "peer", c.peer,
 				"hint", "send to the address of syslog_tls, or switch TLS off in the sender")

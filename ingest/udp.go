@@ -149,17 +149,23 @@ func cutDatagram(line []byte, most int) ([]byte, bool) {
 	return markCut(line[:most:most]), true
 }
 
-// workPackets turns queued datagrams into rows until the queue is closed and empty.
+// workPackets turns queued datagrams into rows until the queue is closed and
+// empty. It hands them over whenever the queue is empty.
 func (s *Server) workPackets(ctx context.Context) {
 	var last netip.Addr
-	from := s.origin(last)
+	got := s.newBurst(overUDP, s.origin(last))
+	defer got.hand(ctx)
 	for p := range s.packets.ch {
 		s.packets.done(p)
 		if p.peer != last {
-			last, from = p.peer, s.origin(p.peer)
+			last, got.from = p.peer, s.origin(p.peer)
 		}
 		if line := trimFrame(p.line); len(line) > 0 {
-			s.receive(ctx, line, p.cut, from, p.time)
+			got.at(p.time)
+			got.take(ctx, line, p.cut)
+		}
+		if len(s.packets.ch) == 0 {
+			got.hand(ctx)
 		}
 	}
 }

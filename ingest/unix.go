@@ -65,7 +65,7 @@ func (s *Server) readUnix(ctx context.Context) {
 			s.opts.Log.Warn("close the syslog socket", "error", err)
 		}
 	}()
-	from := &origin{collector: s.opts.Host, host: s.opts.Host, address: "", facility: User, severity: Notice}
+	got := s.newBurst(overUnix, &origin{collector: s.opts.Host, host: s.opts.Host, address: "", facility: User, severity: Notice})
 	buf := make([]byte, s.opts.MaxMessage+1)
 	for {
 		n, err := s.socket.Read(buf)
@@ -81,7 +81,9 @@ func (s *Server) readUnix(ctx context.Context) {
 		}
 		line, cut := cutDatagram(buf[:n], s.opts.MaxMessage)
 		if line = trimFrame(line); len(line) > 0 {
-			s.receive(ctx, line, cut, from, s.opts.Now())
+			got.at(s.opts.Now())
+			got.take(ctx, line, cut)
+			got.hand(ctx) // whether more waits cannot be told
 		}
 	}
 }

@@ -20,10 +20,10 @@ type mmdb struct {
 	v4Only bool
 	// places are records that were decoded, by where they are in the file: many
 	// networks have the same.
-	places [placeSlots]atomic.Pointer[mmdbPlace]
+	places [1 << placeBits]atomic.Pointer[mmdbPlace]
 }
 
-const placeSlots = 1 << 14
+const placeBits = 14
 
 // mmdbPlace is a decoded record.
 type mmdbPlace struct {
@@ -89,7 +89,7 @@ func (m *mmdb) look(ip netip.Addr) (place *mmdbPlace, network netip.Prefix, ok b
 		return nil, netip.Prefix{}, false
 	}
 	offset := result.Offset()
-	slot := &m.places[(uint64(offset)*0x9e3779b97f4a7c15)>>(64-14)] // Fibonacci hashing
+	slot := &m.places[(uint64(offset)*0x9e3779b97f4a7c15)>>(64-placeBits)] // Fibonacci hashing
 	if place = slot.Load(); place == nil || place.offset != offset {
 		if place, ok = m.decode(result); !ok {
 			return nil, netip.Prefix{}, false

@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -14,8 +15,10 @@ import (
 	"strings"
 )
 
-// maxRecord bounds a line with a JSON object, in bytes.
+// maxRecord bounds one record, in bytes.
 const maxRecord = 1 << 20
+
+var errLongRecord = fmt.Errorf("a record has more than %d bytes", maxRecord)
 
 // read reads a file. The error is one of reading or storing it; what is wrong with
 // its records are problems.
@@ -86,16 +89,21 @@ func (im *importer) ndjson(r *bufio.Reader, first int) iter.Seq2[int, []fieldVal
 	}
 }
 
-// A lineReader knows on which line a byte is that was read from it not long ago.
+// A lineReader knows on which line a byte is that was read from it not long ago. It
+// gives up when a record does not end.
 type lineReader struct {
 	r    io.Reader
 	read int64
+	from int64   // where the record under way begins
 	ends []int64 // offsets of ends of lines that were not asked for yet
 	line int     // of the byte that was asked for last
 	err  error   // that is none of JSON
 }
 
 func (r *lineReader) Read(p []byte) (int, error) {
+	if r.read-r.from > 2*maxRecord { // more than what is read ahead
+		return 0, errLongRecord
+	}
 	n, err := r.r.Read(p)
 	for i, c := range p[:n] {
 		if c == '\n' {
@@ -126,6 +134,7 @@ func (im *importer) array(file *bufio.Reader, first int) iter.Seq2[int, []fieldV
 		_, _ = dec.Token() // the [ that led here
 		defer func() { im.failed = cmp.Or(im.failed, r.err) }()
 		for dec.More() {
+			r.from = dec.InputOffset()
 			var raw json.RawMessage
 			if err := dec.Decode(&raw); err != nil {
 				line := r.at(dec.InputOffset())
@@ -187,7 +196,8 @@ func (im *importer) unknownField(line int, name string) {
 // csv yields the records of a CSV file with a header.
 func (im *importer) csv(file *bufio.Reader, first int) iter.Seq2[int, []fieldValue] {
 	return func(yield func(int, []fieldValue) bool) {
-		r := csv.NewReader(file)
+		lines := &lineReader{r: file, line: first}
+		r := csv.NewReader(lines)
 		r.ReuseRecord = true
 		header, ok := im.csvHeader(r, first)
 		if !ok {
@@ -195,7 +205,13 @@ func (im *importer) csv(file *bufio.Reader, first int) iter.Seq2[int, []fieldVal
 		}
 		var fields []fieldValue
 		for {
+			lines.from = r.InputOffset()
+			start := lines.at(lines.from)
 			cells, err := r.Read()
+			if errors.Is(err, errLongRecord) {
+				im.problem(start, "", "not CSV, the rest was not read: %v", err)
+				return
+			}
 			if errors.Is(err, io.EOF) {
 				return
 			}

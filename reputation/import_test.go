@@ -164,6 +164,13 @@ func TestImportRefuses(t *testing.T) {
 		"line 3: want 2 cells, as the header has, found 3",
 		`line 4: ttps: "T1110" is an ATT&CK technique: put it in techniques (clients block every address with a label they do not know)`)
 	f("ip\n8.8.8.8\n\"8.8\n", `line 3: not CSV, the rest was not read: extraneous or missing " in quoted-field`)
+	long := strings.Repeat("x", 8<<20)
+	f("\n{\"ip\":\""+long+"\"}", "line 2: the line has more than 1048576 bytes, the rest was not read: want one JSON object a line")
+	f("[{\"ip\":\"8.8.8.8\"},\n\n{\"ip\":\""+long+"\"}]", "line 3: not JSON, the rest was not read: a record has more than 1048576 bytes")
+	f("ip\n8.8.8.8\n\""+long+"\n\"", "line 3: not CSV, the rest was not read: a record has more than 1048576 bytes")
+	f("\n\nip\n8.8.8\n", `line 4: ip: want an IPv4 or IPv6 address without zone, port or leading zeros, found "8.8.8"`)
+	f("{\"ip\":\"8.8.8.8\"}\n{\"ip\":\"1.1.1.1\"}\n{\"ip\":\"8.8.8.8\"}\n{\"ip\":\"1.1.1.1\"}\n",
+		"line 3: ip: 8.8.8.8 is on line 1 already: keep one of them", "line 4: ip: 1.1.1.1 is on line 2 already: keep one of them")
 	f(strings.Repeat("{}\n", 25), append(repeated("line %d: ip: is missing", 20), "and 5 more")...)
 
 	if _, ok, _ := s.db.Profile(t.Context(), netip.MustParseAddr("8.8.8.8")); ok {

@@ -281,6 +281,9 @@ func differing(space []int, findings []Finding) (out []Said) {
 // indicatorOf is the indicator with the most weight, and undetermined when two
 // have as much.
 func indicatorOf(weight map[string]float64) string {
+	if len(weight) == 0 {
+		return Undetermined
+	}
 	best, most := Undetermined, 0.0
 	for _, k := range slices.Sorted(maps.Keys(weight)) {
 		switch w := weight[k]; {

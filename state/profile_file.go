@@ -326,7 +326,7 @@ func appendList(b []byte, list []string) []byte {
 	return b
 }
 
-// foot returns what follows the profiles: shared texts and lists, but not the index.
+// shared returns what follows the profiles.
 func (c *profileCodec) shared() (texts, lists []byte) {
 	return append(binary.AppendUvarint(nil, uint64(len(c.texts))), c.textList...), append(binary.AppendUvarint(nil, uint64(len(c.lists))), c.listList...)
 }

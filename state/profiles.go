@@ -65,7 +65,7 @@ func (s *profiles) read() error {
 		return nil // nothing was imported yet
 	case err != nil:
 		return err
-	case s.listed != nil && os.SameFile(info, s.listed):
+	case s.listed != nil && os.SameFile(info, s.listed) && info.ModTime().Equal(s.listed.ModTime()):
 		return nil
 	}
 	names, err := s.names()
@@ -296,7 +296,8 @@ func (w *ProfileWriter) commit(ctx context.Context) (added int, err error) {
 	if err := s.reload(); err != nil {
 		return 0, err
 	}
-	return added, s.tidy()
+	_ = s.tidy() // what cannot be removed now, the next import tells of
+	return added, nil
 }
 
 // lastOfEach keeps the last of entries with the same address.
