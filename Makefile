@@ -82,6 +82,8 @@ bench-setup: # install what the benchmarks are compared with
 .PHONY: bench
 bench: bench-setup ## benchmarks; PICKET_BENCH_ROWS (default 10000000) scales the tables
 	$(GO) test -run '^$$' -bench 'BenchmarkDetections|BenchmarkSearch' -benchtime 5x -timeout 40m ./workspace
+	$(GO) test -run '^$$' -bench BenchmarkIngest -benchtime 3x -timeout 20m ./workspace
+	$(GO) test -run '^$$' -bench 'BenchmarkSteady|BenchmarkRetain' -benchtime 1x -timeout 20m ./workspace
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /workspace$$)
 
 .PHONY: soak

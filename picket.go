@@ -17,8 +17,8 @@ type Batch struct {
 	Table string
 
 	// ID, when set, makes the append idempotent: a second batch with the same
-	// ID and table is accepted and writes nothing. IDs are remembered for as
-	// long as the workspace exists.
+	// ID and table is accepted and writes nothing. IDs are remembered for a
+	// week, and over the time that the program does not run.
 	ID string
 
 	// Ephemeral says that only this process will repeat the ID, and soon: it is

@@ -109,7 +109,9 @@ func New(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 func (a *App) openStores(ctx context.Context) (err error) {
 	data := func(name string) string { return filepath.Join(a.cfg.Data, name) }
 	a.Workspace, err = workspace.Open(data(WorkspaceFile), workspace.Options{
-		Logger: a.component("workspace"), Memory: int64(a.cfg.Queries.Memory) << 20,
+		Retention: workspace.Retention{Days: a.cfg.Retention["default"], Tables: a.cfg.Retention},
+		Metrics:   a.metrics,
+		Logger:    a.component("workspace"), Memory: int64(a.cfg.Queries.Memory) << 20,
 		Concurrency: workspace.Concurrency{Running: a.cfg.Queries.Running, PerCaller: a.cfg.Queries.PerCaller, Queue: a.cfg.Queries.Queue, PerPeriod: a.cfg.Queries.Per30s},
 	})
 	if err != nil {
@@ -307,7 +309,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	books := append(a.market, part{"metering", a.Reputation.Run})
 	err := runStages(ctx,
-		append(books, []part{{"workspace", a.Workspace.Watch}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}}...),
+		append(books, []part{{"workspace", a.Workspace.Watch}, {"maintenance", a.Workspace.Maintain}, {"lookups", a.sources.Engine.Run}, {"sources", a.watchSources}, {"incidents", a.Incidents.Run}, {"history", a.prune}}...),
 		[]part{{"http", a.serve}},
 		[]part{{"durable work", a.work}},
 		[]part{{"rules", a.runRules}},

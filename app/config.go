@@ -18,7 +18,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"picket"
-	"picket/ingest"
 )
 
 // Config is everything that can be set: flags and picket.yaml.
@@ -75,6 +74,10 @@ type Config struct {
 	// Metrics says who may read /metrics: "" and "key" for keys with the scope
 	// metrics, "open" for everybody who reaches the port, "off" for nobody.
 	Metrics string `yaml:"metrics"`
+
+	// Retention is for how many days tables keep rows, by table, and as "default"
+	// for the others. 0, and what is not said, is for ever.
+	Retention map[string]int `yaml:"retention"`
 
 	// Queries bound what queries of callers may take.
 	Queries QueryConfig `yaml:"queries"`
@@ -157,6 +160,9 @@ func LoadConfig(path string) (Config, error) {
 	return c, nil
 }
 
+// maxRetention is twelve years, as in Log Analytics.
+const maxRetention = 4383
+
 // configReader is picket.yaml while it is read.
 type configReader struct {
 	file string
@@ -230,16 +236,16 @@ func (r configReader) parse() (Config, error) {
 	if q := c.Queries; min(q.Running, q.PerCaller, q.Queue, q.Per30s, q.Memory) < 0 {
 		return Config{}, r.problem("queries", "want numbers that are not negative")
 	}
-	for i, l := range c.Logs {
-		if _, err := l.ingestFormat(); err != nil {
-			return Config{}, r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
+	for table, days := range c.Retention {
+		if days < 0 || days > maxRetention {
+			return Config{}, r.problem("retention", "%s: %d is no number of days; want 1 to %d, or 0 for ever", table, days, maxRetention)
 		}
+	}
+	if err := r.checkLogs(c); err != nil {
+		return Config{}, err
 	}
 	if !slices.Contains([]string{"", metricsKey, metricsOpen, metricsOff}, c.Metrics) {
 		return Config{}, r.problem("metrics", "%q is unknown; want key, open or off", c.Metrics)
-	}
-	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
-		return Config{}, r.problem("journald", "%v", err)
 	}
 	for i, e := range c.External {
 		if _, err := e.location(); err != nil {
@@ -285,7 +291,7 @@ const fields = "listen, listen_tls, tls (names, cert, key), syslog, syslog_tls, 
 	"prowl (url, api_key, api_key_file, price_usd, free_per_month), " +
 	"providers, aws_marketplace (product_code, dimension, region), reverse_dns, " +
 	"queries (running, per_caller, queue, per_30s, memory_mb), " +
-	"metrics, " +
+	"metrics, retention (default, and tables), " +
 	"external (url, path, refresh), " +
 	"workspaces or parameters"
 

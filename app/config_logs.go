@@ -39,6 +39,19 @@ func (l *LogConfig) UnmarshalYAML(_ context.Context, unmarshal func(any) error) 
 	return unmarshal((*plain)(l))
 }
 
+// checkLogs says what is wrong with logs and journald.
+func (r configReader) checkLogs(c Config) error {
+	for i, l := range c.Logs {
+		if _, err := l.ingestFormat(); err != nil {
+			return r.problem(fmt.Sprintf("logs[%d]", i), "%v", err)
+		}
+	}
+	if _, err := ingest.NewJournal(nil, ingest.Offsets{}, c.Journald.options()); err != nil {
+		return r.problem("journald", "%v", err)
+	}
+	return nil
+}
+
 // ingestFormat is the format that l asks for, nil if the first lines are to tell.
 func (l LogConfig) ingestFormat() (*ingest.Format, error) {
 	if l.Path == "" {

@@ -58,7 +58,7 @@ type Follower struct {
 	past  Stats                // of tails that were let go
 }
 
-// followed is a log that is followed, or was and is gone.
+// followed is a log that is followed, or was read and has not changed since.
 type followed struct {
 	path    string
 	tail    *Tail
@@ -116,6 +116,7 @@ func (f *Follower) scan() (fresh []*followed) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	maps.DeleteFunc(f.tails, func(path string, t *followed) bool { return t.ended && logs[path] == nil })
 	for _, path := range slices.Sorted(maps.Keys(logs)) {
 		l := logs[path]
 		if old := f.known(path); old != nil && (!old.ended || old.trace == trace(l.files)) {

@@ -111,7 +111,7 @@ func pureNatives() []Native {
 			return r, ok, nil
 		}})
 	}
-	return list
+	return append(list, Native{"kql_geo", 4, geoNative()})
 }
 
 // nativeCall is the SQL of a call of a native function.

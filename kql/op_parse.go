@@ -2,6 +2,7 @@ package kql
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -21,8 +22,9 @@ type parsePart struct {
 	typ  Type
 }
 
-// parse binds parse and parse-where: the pattern becomes one regular
-// expression, which yields all columns at once.
+// parse binds parse and parse-where. The pattern becomes searches for its texts
+// where these say all that it means, and otherwise one regular expression, which
+// yields all columns at once and takes three times as long.
 func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
 	if len(op.Pattern) == 0 {
 		b.errorf(op, "SEM0014", "parse needs a pattern after with, such as * \"user=\" User:string")
@@ -39,22 +41,23 @@ func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
 		}
 		return r
 	}
-	names := []string{"'m'"}
-	for i := range parts {
-		names = append(names, "'c"+formatInt(int64(i))+"'")
+	m := b.parseTexts(op.Pattern, parts, kind, text, r)
+	if m == nil {
+		m = b.parseRegex(pattern, len(parts), text, r)
 	}
-	u := idsOf(r.cols)
-	id := quoteIdent(u.add("$parsed"))
-	found := "regexp_extract(" + text.sql + ", " + quoteString(pattern) + ", [" + strings.Join(names, ", ") + "])"
-	staged := b.step(r, "SELECT *, "+found+" AS "+id+" FROM "+r.from, r.cols)
 	// A column that exists is not replaced: the new one gets a number, as in
 	// Microsoft's binder.
 	taken := func(s string) bool { _, ok := find(r.cols, s); return ok }
 	for i := range parts {
 		parts[i].name = uniqueName(parts[i].name, taken)
 	}
-	set, ok := b.parseColumns(parts, id, kind == "relaxed")
-	out := b.assignExcept(staged, set, []string{id})
+	set, ok := b.parseColumns(parts, m, kind == "relaxed")
+	out := b.assignExcept(m.staged, set, m.drop)
+	for i := range out.cols {
+		if slices.ContainsFunc(parts, func(p parsePart) bool { return p.name == out.cols[i].name }) {
+			out.cols[i].weight += m.weight
+		}
+	}
 	if op.WhereOnly {
 		last := &b.ctes[len(b.ctes)-1]
 		last.sql += " WHERE " + ok
@@ -62,13 +65,38 @@ func (b *binder) parse(op *syntax.ParseOp, r *relation, c *ctx) *relation {
 	return out
 }
 
-// parseColumns makes the columns of the groups of match id. Unless relaxed, a
-// value that is not of its column's type makes the whole row not match.
-func (b *binder) parseColumns(parts []parsePart, id string, relaxed bool) ([]assignment, string) {
-	ok := id + ".m <> ''"
+// parsed is a pattern matched with a text: a step with hidden columns to be
+// dropped, in which groups are the texts of the pattern's columns where ok is true.
+type parsed struct {
+	staged *relation
+	drop   []string
+	groups []string
+	ok     string
+	weight int // of each group beside what its SQL shows, see weigh
+}
+
+// parseRegex matches a regular expression, whose first group is the whole match.
+func (b *binder) parseRegex(pattern string, columns int, text expr, r *relation) *parsed {
+	id := quoteIdent(idsOf(r.cols).add("$parsed"))
+	m := &parsed{drop: []string{id}, ok: id + ".m <> ''"}
+	names := []string{"'m'"}
+	for i := range columns {
+		name := "c" + formatInt(int64(i))
+		names = append(names, "'"+name+"'")
+		m.groups = append(m.groups, id+"."+name)
+	}
+	found := "regexp_extract(" + text.sql + ", " + quoteString(pattern) + ", [" + strings.Join(names, ", ") + "])"
+	m.staged = b.step(r, "SELECT *, "+found+" AS "+id+" FROM "+r.from, r.cols)
+	return m
+}
+
+// parseColumns makes the columns of a match's groups. Unless relaxed, a value that
+// is not of its column's type makes the whole row not match.
+func (b *binder) parseColumns(parts []parsePart, m *parsed, relaxed bool) ([]assignment, string) {
+	ok := m.ok
 	vals := make([]expr, len(parts))
 	for i, p := range parts {
-		group := expr{sql: id + ".c" + formatInt(int64(i)), typ: String}
+		group := expr{sql: m.groups[i], typ: String}
 		vals[i] = group
 		if p.typ == String || p.typ == Unknown {
 			continue

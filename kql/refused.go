@@ -11,7 +11,7 @@ var refusedFunctions = func() map[string]string {
 		cells    = "the cells of H3 and S2 are not implemented; use geo_point_to_geohash()"
 		overlay  = "polygons are not cut, joined or widened here; ask geo_point_in_polygon() or geo_distance_point_to_polygon() of each point"
 		who      = "a query is not told who asks"
-		crossing = "where lines and polygons meet is not computed here"
+		crossing = "where lines and polygons meet is not computed here; ask whether they do with geo_intersects_2lines() and its like"
 	)
 	out := map[string]string{
 		"graph":                          "there are no stored graph models; make the graph with make-graph",
@@ -40,14 +40,6 @@ var refusedFunctions = func() map[string]string {
 	}
 	for _, f := range [...]string{"geo_intersection_2lines", "geo_intersection_2polygons", "geo_intersection_line_with_polygon"} {
 		out[f] = crossing
-	}
-	for _, f := range [...]string{
-		"geo_from_wkt", "geo_angle", "geo_azimuth", "geo_closest_point_on_line", "geo_closest_point_on_polygon", "geo_distance_point_to_line", "geo_distance_point_to_polygon",
-		"geo_point_in_polygon", "geo_intersects_2lines", "geo_intersects_line_with_polygon", "geo_intersects_2polygons", "geo_polygon_densify", "geo_polygon_area",
-		"geo_polygon_centroid", "geo_polygon_perimeter", "geo_line_length", "geo_line_centroid", "geo_line_densify", "geo_line_locate_point", "geo_line_interpolate_point",
-		"geo_point_to_geohash", "geo_geohash_to_central_point", "geo_geohash_to_polygon", "geo_geohash_neighbors",
-	} {
-		out[f] = "use geo_distance_2points() or geo_point_in_circle()"
 	}
 	for _, f := range [...]string{"all", "map", "inner_nodes", "node_id", "node_degree_in", "node_degree_out", "labels"} {
 		out[f] = "it has a meaning only within graph-match and graph-shortest-paths"

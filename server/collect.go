@@ -68,6 +68,11 @@ func (s *server) takePost(w http.ResponseWriter, r *http.Request) error {
 	if err := s.authorizePost(r); err != nil {
 		return err
 	}
+	leave, err := s.Workspace.Admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	body, err := readPosted(w, r, maxPost)
 	if err != nil {
 		return err

@@ -26,6 +26,11 @@ const maxRecords = 50_000
 // Ingestion API. It answers 204 once the rows are committed. A call repeated
 // with the same x-ms-client-request-id and body writes nothing new.
 func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
+	leave, err := s.Workspace.Admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	body, err := readPosted(w, r, maxIngest)
 	if err != nil {
 		return err

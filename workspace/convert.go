@@ -21,14 +21,14 @@ var background = context.Background()
 // convert turns the rows of b into what DuckDB holds, and names the columns that
 // they are of: the hidden ingestion time first, then those that are given,
 // TimeGenerated, and the shape of a text last. The table's defaults fill the others.
-func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, err error) {
+func (db *DB) convert(b picket.Batch) (r request, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
-		return nil, nil, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
+		return r, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
 	}
 	cells, columns, err := db.cellsOf(t, b.Columns)
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
 	text := slices.Index(b.Columns, t.Shaped)
 	if text >= 0 {
@@ -36,18 +36,20 @@ func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, 
 	}
 	var now driver.Value = kql.TicksOf(db.now())
 	width := len(columns)
-	rows = make([][]driver.Value, len(b.Rows))
+	rows := make([][]driver.Value, len(b.Rows))
+	var bytes int64
 	values := make([]driver.Value, width*len(b.Rows))
 	for i, in := range b.Rows {
 		if len(in) != len(b.Columns) {
-			return nil, nil, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
+			return r, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
 		}
 		row := values[i*width : (i+1)*width : (i+1)*width]
 		row[0] = now
 		for j, v := range in {
 			if row[1+j], err = cells[j].convert(v); err != nil {
-				return nil, nil, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, b.Columns[j], err)
+				return r, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, b.Columns[j], err)
 			}
+			bytes += sizeOf(row[1+j])
 		}
 		for j := 1 + len(in); j < width; j++ {
 			row[j] = now
@@ -57,7 +59,7 @@ func (db *DB) convert(b picket.Batch) (columns []string, rows [][]driver.Value, 
 	if text >= 0 {
 		db.shaperOf(b.Table).fill(rows, 1+text)
 	}
-	return columns, rows, nil
+	return request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, columns: columns, rows: rows, bytes: bytes}, nil
 }
 
 // cellsOf returns what converts the values of the named columns, and all

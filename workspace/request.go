@@ -13,16 +13,20 @@ type request struct {
 	create    *kql.Table
 	side      *kql.Table // with rows
 	drop      string     // a side table
+	sql       []string   // statements to run in one transaction
 	table     string
 	id        string
 	ephemeral bool
 	columns   []string // of rows, as SQL has them
 	rows      [][]driver.Value
+	bytes     int64 // of rows, for Usage
 	done      chan error
 }
 
 // append reports whether r appends rows to a table.
-func (r request) append() bool { return r.create == nil && r.side == nil && r.drop == "" }
+func (r request) append() bool {
+	return r.create == nil && r.side == nil && r.drop == "" && r.sql == nil
+}
 
 // errClosed is what requests get after Close.
 var errClosed = picket.Errorf(picket.Unavailable, "the workspace is closed")

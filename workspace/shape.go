@@ -30,22 +30,6 @@ const createShapes = `CREATE TABLE IF NOT EXISTS "$shape" (table_name VARCHAR PR
 // loadShapes reads which tables have shapes, and adds the column to those that
 // were made by a Picket that knew of none: their rows have no shape.
 func (db *DB) loadShapes(ctx context.Context) error {
-	for name, t := range db.tables {
-		column := shaped(*t)
-		if column == "" || !t.Hidden {
-			continue
-		}
-		for _, s := range []string{
-			`BEGIN`,
-			fmt.Sprintf(`ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s VARCHAR DEFAULT ''`, quote(name), quote(kql.Shape)),
-			fmt.Sprintf(`INSERT INTO "$shape" VALUES ('%s', '%s') ON CONFLICT DO NOTHING`, name, column),
-			`COMMIT`,
-		} {
-			if _, err := db.pool.ExecContext(ctx, s); err != nil {
-				return fmt.Errorf("table %s: %w", name, err)
-			}
-		}
-	}
 	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, column_name FROM "$shape"`)
 	if err != nil {
 		return err
@@ -61,7 +45,38 @@ func (db *DB) loadShapes(ctx context.Context) error {
 			db.shapers[table] = newShaper()
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for name, t := range db.tables {
+		if column := shaped(*t); column != "" && t.Hidden && t.Shaped == "" {
+			if err := db.addShapes(ctx, t, column); err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// addShapes gives a table that exists the column of shapes.
+func (db *DB) addShapes(ctx context.Context, t *kql.Table, column string) error {
+	tx, err := db.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`ALTER TABLE %s ADD COLUMN %s VARCHAR DEFAULT ''`, quote(t.Name), quote(kql.Shape))); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO "$shape" VALUES (?, ?)`, t.Name, column); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	t.Shaped = column
+	db.shapers[t.Name] = newShaper()
+	return nil
 }
 
 // shaperOf returns what gives the rows of a table their shapes, nil where they

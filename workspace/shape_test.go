@@ -190,7 +190,11 @@ func TestShapesOfOldTables(t *testing.T) {
 	if err := db.Append(t.Context(), syslog("", many...)); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{`ALTER TABLE "Syslog" DROP COLUMN "$shape"`, `DROP TABLE "$shape"`} {
+	statements := []string{`DROP TABLE "$shape"`}
+	for table := range db.shapers {
+		statements = append(statements, "ALTER TABLE "+quote(table)+` DROP COLUMN "$shape"`)
+	}
+	for _, s := range statements {
 		if _, err := db.pool.Exec(s); err != nil {
 			t.Fatal(err)
 		}

@@ -12,13 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
-	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"picket"
 	"picket/kql"
@@ -48,6 +47,13 @@ type Options struct {
 
 	// NoBuiltin leaves out the tables that every workspace has.
 	NoBuiltin bool
+
+	Retention Retention
+	Metrics   prometheus.Registerer // nil: nobody reads them
+	// MinFree is how many bytes of the file system stay free: new data is refused
+	// while there are fewer. 0 is 256 MiB, or a quarter of a file system for which
+	// that is less.
+	MinFree uint64
 
 	Limits      Limits
 	Concurrency Concurrency
@@ -79,6 +85,11 @@ type DB struct {
 	skipped []Skipped
 	extras  Extras
 
+	retention Retention
+	disk      disk
+	metrics   *metrics
+	intake    intake
+
 	requests chan request
 	closing  chan struct{} // closed by Close: no more requests
 	stopped  chan struct{} // closed when the writer is done
@@ -90,17 +101,18 @@ type DB struct {
 // means in memory. A file can be open in one process at a time.
 func Open(path string, o Options) (*DB, error) {
 	db := &DB{
-		log:      o.Logger,
-		now:      o.Now,
-		limits:   o.Limits,
-		tables:   map[string]*kql.Table{},
-		shapers:  map[string]*shaper{},
-		also:     o.Also,
-		sides:    map[string]*kql.Table{},
-		requests: make(chan request, 64),
-		closing:  make(chan struct{}),
-		stopped:  make(chan struct{}),
-		failed:   make(chan error, 1),
+		log:       o.Logger,
+		now:       o.Now,
+		limits:    o.Limits,
+		tables:    map[string]*kql.Table{},
+		shapers:   map[string]*shaper{},
+		also:      o.Also,
+		sides:     map[string]*kql.Table{},
+		retention: o.Retention,
+		requests:  make(chan request, 64),
+		closing:   make(chan struct{}),
+		stopped:   make(chan struct{}),
+		failed:    make(chan error, 1),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
@@ -109,6 +121,8 @@ func Open(path string, o Options) (*DB, error) {
 		db.now = time.Now
 	}
 	db.limits = db.limits.or(defaultLimits())
+	db.disk = disk{path, o.MinFree}
+	db.metrics = db.newMetrics(o.Metrics)
 	db.turns = newTurns(o.Concurrency.withDefaults())
 	db.steps = &steps{}
 	db.compiles = newTurns(o.Concurrency.compiling())
@@ -123,6 +137,12 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	return db, nil
 }
+
+// checkpointEvery is how large DuckDB's write-ahead log grows. A checkpoint writes
+// the last 122,880 rows of a table anew: with DuckDB's 16 MB, a third of that many
+// rows of Syslog, each is compressed three times over. A crash leaves no more than
+// this to be read at the next start.
+const checkpointEvery = "64MB"
 
 func (db *DB) open(path string, o Options) error {
 	if path != "" {
@@ -163,6 +183,7 @@ func (db *DB) open(path string, o Options) error {
 	}
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
 		set("GLOBAL TimeZone", "'UTC'"),
+		set("GLOBAL wal_autocheckpoint", "'"+checkpointEvery+"'"),
 		set("GLOBAL disabled_optimizers", "'"+wrongOptimizers+"'")); err != nil {
 		return err
 	}
@@ -213,120 +234,6 @@ func openError(err error) error {
 
 var lockHolder = regexp.MustCompile(`Could not set lock on file .*\(PID (\d+)\)`)
 
-// loadCatalog reads the tables' definitions, which DuckDB's own types cannot
-// tell (a datetime is a BIGINT there), and the workspace's id.
-func (db *DB) loadCatalog(ctx context.Context) error {
-	for _, s := range []string{
-		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
-		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, PRIMARY KEY (table_name, id))`,
-		`CREATE TABLE IF NOT EXISTS "$workspace" (id VARCHAR)`,
-		createShapes,
-		`INSERT INTO "$workspace" SELECT '` + uuid.NewString() + `' WHERE NOT EXISTS (SELECT 1 FROM "$workspace")`,
-	} {
-		if _, err := db.pool.ExecContext(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := db.pool.QueryRowContext(ctx, `SELECT id FROM "$workspace"`).Scan(&db.id); err != nil {
-		return err
-	}
-	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, name, type FROM "$column" ORDER BY table_name, ordinal`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var table, name, typ string
-		if err := rows.Scan(&table, &name, &typ); err != nil {
-			return err
-		}
-		in, side := db.tables, strings.HasPrefix(table, sidePrefix)
-		if side {
-			in = db.sides
-		}
-		t := in[table]
-		if t == nil {
-			t = &kql.Table{Name: table, Hidden: !side}
-			in[table] = t
-		}
-		ct, ok := kql.ParseType(typ)
-		if !ok {
-			return fmt.Errorf("table %s: column %s has the unknown type %q; was it written by a newer Picket?", table, name, typ)
-		}
-		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
-	}
-	return errors.Join(rows.Err(), db.setDefaults(ctx))
-}
-
-// setDefaults gives the columns that the workspace itself fills their defaults,
-// in tables that were made by a Picket that wrote them with every row.
-func (db *DB) setDefaults(ctx context.Context) error {
-	for name, t := range db.tables {
-		for i, id := range kql.Identifiers(t.Columns) {
-			c := t.Columns[i]
-			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
-				continue
-			}
-			var set bool
-			want := fmt.Sprintf("'%s'", db.blank(t, c))
-			err := db.pool.QueryRowContext(ctx, "SELECT column_default IS NOT DISTINCT FROM ? FROM duckdb_columns() WHERE table_name = ? AND column_name = ?", want, name, id).Scan(&set)
-			if err == nil && !set {
-				_, err = db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quote(name), quote(id), want))
-			}
-			if err != nil {
-				return fmt.Errorf("table %s: default of %s: %w", name, c.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (db *DB) createBuiltin(ctx context.Context) error {
-	tables, err := builtinTables()
-	if err != nil {
-		return err
-	}
-	for _, t := range tables {
-		// A file loaded under a built-in name stays as the file has it.
-		if cur, ok := db.Table(t.Name); ok && !cur.Hidden {
-			continue
-		}
-		if err := db.CreateTable(ctx, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ID returns the workspace's id, a GUID: the TenantId of its rows.
-func (db *DB) ID() string { return db.id }
-
-// Table returns the table of that name.
-func (db *DB) Table(name string) (*kql.Table, bool) {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
-	t, ok := db.tables[name]
-	if also, has := db.also[name]; has && !ok {
-		t, ok = db.tables[also]
-	}
-	if !ok {
-		t, ok = db.sides[name]
-	}
-	return t, ok
-}
-
-// Tables returns the names of all tables, sorted.
-func (db *DB) Tables() []string {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
-	names := make([]string, 0, len(db.tables))
-	for n := range db.tables {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // CreateTable creates the table, or adds the columns that an existing one
 // lacks. A column that exists with another type is a picket.Conflict.
 func (db *DB) CreateTable(ctx context.Context, t kql.Table) error {
@@ -338,16 +245,27 @@ func (db *DB) CreateTable(ctx context.Context, t kql.Table) error {
 
 // Append adds the rows of b. On return they are committed and a query sees
 // them. An unknown table or column, or a value its column cannot hold, is a
-// picket.Invalid and nothing of b is written.
+// picket.Invalid and nothing of b is written. While the disk is nearly full the
+// error is a [Throttled] of code picket.Unavailable.
 func (db *DB) Append(ctx context.Context, b picket.Batch) error {
 	if len(b.Rows) == 0 {
 		return nil
 	}
-	columns, rows, err := db.convert(b)
+	began := time.Now()
+	err := db.append(ctx, b)
+	db.metrics.observe(&b, began, err)
+	return err
+}
+
+func (db *DB) append(ctx context.Context, b picket.Batch) error {
+	if err := db.disk.room(); err != nil {
+		return err
+	}
+	r, err := db.convert(b)
 	if err != nil {
 		return err
 	}
-	return db.send(ctx, request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, columns: columns, rows: rows})
+	return db.send(ctx, r)
 }
 
 // Watch waits until ctx ends, or returns an error when DuckDB has given up the

@@ -31,6 +31,7 @@ type writer struct {
 	conn      driver.Conn
 	appenders map[appenderKey]*duckdb.Appender
 	recent    recent
+	usage     usage
 }
 
 // appenderKey tells appenders apart: the columns are those of the rows.
@@ -105,90 +106,11 @@ func (w *writer) gather(r request) (group []request, next *request) {
 	return group, nil
 }
 
-// commit writes the group in one transaction. When that fails each request is
-// tried alone, so that one bad batch does not fail its neighbours.
-func (w *writer) commit(group []request) {
-	err := w.transaction(group)
-	if err == nil || len(group) == 1 {
-		for _, r := range group {
-			r.done <- err
-		}
-		return
-	}
-	for _, r := range group {
-		r.done <- w.transaction([]request{r})
-	}
-}
-
-func (w *writer) transaction(group []request) (err error) {
-	defer func() {
-		if err == nil {
-			return
-		}
-		// An appender that failed still holds its rows: it must not flush them into the next transaction.
-		w.dropAppenders()
-		if w.db.lost(err) { // there is nothing to roll back
-			err = picket.Errorf(picket.Unavailable, "append: %w", err)
-			return
-		}
-		err = errors.Join(fmt.Errorf("append: %w", err), exec(w.conn, "ROLLBACK"))
-	}()
-	if len(w.appenders) > maxAppenders {
-		w.dropAppenders()
-	}
-	if err := exec(w.conn, "BEGIN"); err != nil {
-		return err
-	}
-	touched := map[appenderKey]bool{}
-	brief := map[string]bool{} // ephemeral ids of this group
-	for _, r := range group {
-		switch key := r.table + " " + r.id; {
-		case r.id == "":
-		case r.ephemeral:
-			if w.recent.seen[key] || brief[key] {
-				continue
-			}
-			brief[key] = true
-		default:
-			fresh, err := w.remember(r.table, r.id)
-			if err != nil {
-				return err
-			}
-			if !fresh {
-				continue
-			}
-		}
-		key := appenderKey{r.table, strings.Join(r.columns, "\x00")}
-		a, err := w.appender(key, r.columns)
-		if err != nil {
-			return err
-		}
-		touched[key] = true
-		for _, row := range r.rows {
-			if err := a.AppendRow(row...); err != nil {
-				return fmt.Errorf("table %s: %w", r.table, err)
-			}
-		}
-	}
-	for key := range touched {
-		if err := w.appenders[key].Flush(); err != nil {
-			return fmt.Errorf("table %s: %w", key.table, err)
-		}
-	}
-	if err := exec(w.conn, "COMMIT"); err != nil {
-		return err
-	}
-	for id := range brief {
-		w.recent.add(id)
-	}
-	return nil
-}
-
 // remember records a batch id in the current transaction and reports whether it is new.
 func (w *writer) remember(table, id string) (bool, error) {
 	e := w.conn.(driver.ExecerContext)
-	args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: id}}
-	res, err := e.ExecContext(background, `INSERT INTO "$batch" VALUES (?, ?) ON CONFLICT DO NOTHING`, args)
+	args := []driver.NamedValue{{Ordinal: 1, Value: table}, {Ordinal: 2, Value: id}, {Ordinal: 3, Value: kql.TicksOf(w.db.now())}}
+	res, err := e.ExecContext(background, `INSERT INTO "$batch" VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, args)
 	if err != nil {
 		return false, err
 	}
@@ -208,10 +130,13 @@ func (w *writer) appender(key appenderKey, columns []string) (*duckdb.Appender, 
 	return a, nil
 }
 
-// newAppender returns an appender of rows of the given columns. The driver
+// newAppender returns an appender of rows of the given columns; nil are all. The driver
 // encodes what goes to a JSON column again, and writes < as \u003c, which no
 // query would find: such columns are given text, which DuckDB reads as JSON.
 func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, error) {
+	if columns == nil {
+		return duckdb.NewAppenderFromConn(w.conn, "", table)
+	}
 	t, ok := w.db.Table(table)
 	if !ok {
 		return nil, fmt.Errorf("there is no table %s", table)
@@ -245,8 +170,28 @@ func (w *writer) change(r request) error {
 		return w.create(*r.create)
 	case r.side != nil:
 		return w.addSide(*r.side, r.rows)
+	case r.sql != nil:
+		return errors.Join(w.flushUsage(), w.together(r.sql))
 	}
 	return w.dropSide(r.drop)
+}
+
+// together runs statements in one transaction.
+func (w *writer) together(statements []string) (err error) {
+	if err := exec(w.conn, "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, exec(w.conn, "ROLLBACK"))
+		}
+	}()
+	for _, s := range statements {
+		if err := exec(w.conn, s); err != nil {
+			return err
+		}
+	}
+	return exec(w.conn, "COMMIT")
 }
 
 // create makes the table or adds the columns it lacks.
@@ -355,6 +300,9 @@ func missing(t *kql.Table, want []kql.Column) ([]kql.Column, error) {
 
 // stop flushes to the file and lets it go.
 func (w *writer) stop() {
+	if err := w.flushUsage(); err != nil {
+		w.db.log.Warn("count what was taken in", "err", err)
+	}
 	w.dropAppenders()
 	if err := exec(w.conn, "CHECKPOINT"); err != nil {
 		w.db.log.Warn("checkpoint at close", "err", err)

@@ -1,0 +1,129 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"picket/kql"
+)
+
+// loadCatalog reads the tables' definitions, which DuckDB's own types cannot
+// tell (a datetime is a BIGINT there), and the workspace's id.
+func (db *DB) loadCatalog(ctx context.Context) error {
+	for _, s := range []string{
+		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
+		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, seen BIGINT, PRIMARY KEY (table_name, id))`,
+		fmt.Sprintf(`ALTER TABLE "$batch" ADD COLUMN IF NOT EXISTS seen BIGINT DEFAULT %d`, kql.TicksOf(db.now())), // one that an older Picket made
+		createUsage,
+		`CREATE TABLE IF NOT EXISTS "$workspace" (id VARCHAR)`,
+		createShapes,
+		`INSERT INTO "$workspace" SELECT '` + uuid.NewString() + `' WHERE NOT EXISTS (SELECT 1 FROM "$workspace")`,
+	} {
+		if _, err := db.pool.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := db.pool.QueryRowContext(ctx, `SELECT id FROM "$workspace"`).Scan(&db.id); err != nil {
+		return err
+	}
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, name, type FROM "$column" ORDER BY table_name, ordinal`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, name, typ string
+		if err := rows.Scan(&table, &name, &typ); err != nil {
+			return err
+		}
+		in, side := db.tables, strings.HasPrefix(table, sidePrefix)
+		if side {
+			in = db.sides
+		}
+		t := in[table]
+		if t == nil {
+			t = &kql.Table{Name: table, Hidden: !side}
+			in[table] = t
+		}
+		ct, ok := kql.ParseType(typ)
+		if !ok {
+			return fmt.Errorf("table %s: column %s has the unknown type %q; was it written by a newer Picket?", table, name, typ)
+		}
+		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
+	}
+	return errors.Join(rows.Err(), db.setDefaults(ctx))
+}
+
+// setDefaults gives the columns that the workspace itself fills their defaults,
+// in tables that were made by a Picket that wrote them with every row.
+func (db *DB) setDefaults(ctx context.Context) error {
+	for name, t := range db.tables {
+		for i, id := range kql.Identifiers(t.Columns) {
+			c := t.Columns[i]
+			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
+				continue
+			}
+			var set bool
+			want := fmt.Sprintf("'%s'", db.blank(t, c))
+			err := db.pool.QueryRowContext(ctx, "SELECT column_default IS NOT DISTINCT FROM ? FROM duckdb_columns() WHERE table_name = ? AND column_name = ?", want, name, id).Scan(&set)
+			if err == nil && !set {
+				_, err = db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quote(name), quote(id), want))
+			}
+			if err != nil {
+				return fmt.Errorf("table %s: default of %s: %w", name, c.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (db *DB) createBuiltin(ctx context.Context) error {
+	tables, err := builtinTables()
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		// A file loaded under a built-in name stays as the file has it.
+		if cur, ok := db.Table(t.Name); ok && !cur.Hidden {
+			continue
+		}
+		if err := db.CreateTable(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ID returns the workspace's id, a GUID: the TenantId of its rows.
+func (db *DB) ID() string { return db.id }
+
+// Table returns the table of that name.
+func (db *DB) Table(name string) (*kql.Table, bool) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	t, ok := db.tables[name]
+	if also, has := db.also[name]; has && !ok {
+		t, ok = db.tables[also]
+	}
+	if !ok {
+		t, ok = db.sides[name]
+	}
+	return t, ok
+}
+
+// Tables returns the names of all tables, sorted.
+func (db *DB) Tables() []string {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	names := make([]string, 0, len(db.tables))
+	for n := range db.tables {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
