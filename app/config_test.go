@@ -109,7 +109,7 @@ func TestConfigFields(t *testing.T) {
 		return names
 	}
 	all := collect(reflect.TypeFor[configFile]())
-	if len(all) != 42 {
+	if len(all) != 43 {
 		t.Errorf("%d fields found: %v", len(all), all)
 	}
 	for _, name := range all {

@@ -25,6 +25,7 @@ type bench struct {
 	t       *testing.T
 	path    string
 	store   store
+	mu      sync.Mutex // of offsets: several files of a follower keep theirs
 	offsets map[string][]byte
 	opts    TailOptions
 	log     syncBuffer
@@ -83,12 +84,18 @@ func (b *bench) tail() *Tail {
 // kept is b's place for offsets.
 func (b *bench) kept() Offsets {
 	return Offsets{
-		Load: func(ctx context.Context, key string) ([]byte, error) { return b.offsets[key], nil },
+		Load: func(ctx context.Context, key string) ([]byte, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.offsets[key], nil
+		},
 		Save: func(ctx context.Context, key string, value []byte) error {
 			if err := b.crossing(); err != nil {
 				return err
 			}
+			b.mu.Lock()
 			b.offsets[key] = slices.Clone(value)
+			b.mu.Unlock()
 			return b.crossing()
 		},
 	}

@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 			"1:9: function Names() is not declared\n1:55: function Score() is not declared", ""},
 		{"Declared | mv-apply x = Things on (where x.a == Extra) | project-away Gone | project-rename New = Old | project New", "New:unknown",
 			`1:25: table Declared has no column named "Things"`, ""},
-		{"find in (Declared, Declared) where Nowhere == 1", "source_:string, pack_:dynamic", "", ""},
+		{"find in (Declared, Declared) where Nowhere == 1", "source_:string, TimeGenerated:datetime, UserName:string, Count:long, Data:dynamic", "", ""},
 		{"let f = (a:long) { a + 1 };", "", "1:1: the query has no result", ""},
 		{"A | summarize count() by X | where Y > 1", "", "1:1: table A is not declared", `there is no column named "Y"`},
 		{"Declared | project UserName | where Count > 1", "", "", `there is no column named "Count"`},

@@ -32,12 +32,16 @@ func TestMain(m *testing.M) {
 		fmt.Println("error", bareChild(path))
 		return
 	}
-	db, err := Open(path, Options{})
+	o := Options{}
+	if start == "steady" {
+		o.Memory = steadyMemory
+	}
+	db, err := Open(path, o)
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	if start == "ingest" {
+	if start == "ingest" || start == "steady" {
 		fmt.Println("error", errors.Join(ingestChild(db), db.Close()))
 		return
 	}
