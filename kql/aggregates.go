@@ -211,8 +211,11 @@ func percentiles(c *call) ([]aggColumn, error) {
 		}
 		label := strings.ReplaceAll(fmt.Sprint(v), ".", "_")
 		typ := c.args[0].typ
-		if typ == Int {
+		switch typ {
+		case Int:
 			typ, q = Long, "("+q+")::BIGINT"
+		case Decimal:
+			typ, q = Real, "("+q+")::DOUBLE"
 		}
 		cols = append(cols, aggColumn{fmt.Sprintf("percentile_%s_%s", c.argName(0), label), typ, q})
 	}

@@ -39,7 +39,7 @@ func geoFunctions() []function {
 	} {
 		fs = append(fs, fn(f.name, tpl(f.result, fmt.Sprintf("kql_geo('%s', $3::VARCHAR, '', %s)::%s", f.name, numberArgs(1, 2), f.cast), Real, Real, Dynamic)))
 	}
-	for _, name := range [...]string{"geo_geohash_to_central_point", "geo_geohash_to_polygon", "geo_geohash_neighbors"} {
+	for _, name := range [...]string{"geo_from_wkt", "geo_geohash_to_central_point", "geo_geohash_to_polygon", "geo_geohash_neighbors"} {
 		fs = append(fs, fn(name, tpl(Dynamic, "kql_geo('"+name+"', $1, '', '')::JSON", String)))
 	}
 	for _, name := range [...]string{"geo_intersects_2lines", "geo_intersects_2polygons", "geo_intersects_line_with_polygon"} {
@@ -50,6 +50,18 @@ func geoFunctions() []function {
 	}
 	for _, name := range [...]string{"geo_line_centroid", "geo_polygon_centroid"} {
 		fs = append(fs, fn(name, tpl(Dynamic, "kql_geo('"+name+"', $1::VARCHAR, '', '')::JSON", Dynamic)))
+	}
+	for _, name := range [...]string{"geo_line_densify", "geo_polygon_densify"} {
+		fs = append(fs, fn(name, low(Dynamic, func(c *call) (string, error) {
+			tolerance, crossing := "'10'", "'false'"
+			if len(c.args) > 1 {
+				tolerance = "$2::VARCHAR"
+			}
+			if len(c.args) > 2 {
+				crossing = "$3::VARCHAR"
+			}
+			return expand(fmt.Sprintf("kql_geo('%s', $1::VARCHAR, %s, %s)::JSON", name, crossing, tolerance), c.args), nil
+		}, Dynamic, Real, Bool).from(1)))
 	}
 	return fs
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp/syntax"
 	"strings"
+	"unicode/utf8"
 )
 
 // DuckDB computes a step of a query for up to 2,048 rows at once. It can be
@@ -72,26 +73,51 @@ func growth(name string, args []expr) (bytes int64, sql func(args []expr) string
 		if n, ok := args[1].lit.(int64); ok {
 			factor = min(max(n, 0), factor)
 		}
-	case "replace_string", "replace_regex", "replace":
-		text, lookup, by := args[0], args[1], args[len(args)-1]
-		if name == "replace" {
-			text, lookup, by = args[2], args[0], args[1]
-		}
-		old := int64(1)
-		if s, ok := lookup.lit.(string); ok && name == "replace_string" {
-			old = max(int64(len(s)), 1)
-		}
-		if factor, sum = by.size()/old+1, text.size(); by.lit == nil {
-			return min(sum*factor, endless), func(args []expr) string {
-				return byteSum(args) + " * " + byteSum(args)
-			}
-		}
-	case "replace_strings", "translate":
-		factor = most
+	case "replace_string", "replace_strings", "replace_regex", "replace", "translate":
+		return replacedGrowth(name, args)
 	}
 	return min(sum*max(factor, 1), endless), func(args []expr) string {
 		return fmt.Sprintf("%s * %d", byteSum(args), factor)
 	}
+}
+
+// replacedGrowth is growth of a function that replaces parts of a text. How often
+// a text is in another can be counted, so the need of a row is then exact, or for
+// several texts an upper bound near it.
+func replacedGrowth(name string, args []expr) (bytes int64, sql func(args []expr) string) {
+	text, lookup, by := 0, 1, 2
+	if name == "replace" || name == "translate" { // these have the text last
+		text, lookup, by = 2, 0, 1
+	}
+	factor := args[by].size() + 1
+	switch name {
+	case "translate":
+		factor = utf8.UTFMax // a character for each
+		sql = func(args []expr) string {
+			return fmt.Sprintf("%s * %d + %s", byteSum(args[text:]), factor, byteSum(args[:text]))
+		}
+	case "replace_string":
+		if s, ok := args[lookup].lit.(string); ok {
+			factor = args[by].size()/max(int64(len(s)), 1) + 1
+		}
+		sql = func(args []expr) string { return expand("("+occurrences("$1", "$2", "strlen($3)")+")", args) }
+	case "replace_strings":
+		sql = func(args []expr) string {
+			return expand(`list_transform([{t: $1, l: json_extract_string($2, '$[*]'), r: json_extract_string($3, '$[*]')}], lambda "$p": strlen("$p".t)::DOUBLE +
+coalesce(list_sum(list_transform(range(1, least(len("$p".l), len("$p".r)) + 1), lambda "$i": `+
+				occurrences(`"$p".t`, `"$p".l["$i"]`, `strlen(coalesce("$p".r["$i"], ''))`)+`)), 0))[1]`, args)
+		}
+	default: // a regular expression matches each character at most once, and at the end
+		sql = func(args []expr) string {
+			return byteSum(args[text:text+1]) + " * greatest(strlen(" + args[by].sql + "), 1)"
+		}
+	}
+	return min(args[text].size()*factor, endless), sql
+}
+
+// occurrences is SQL for the bytes of text, with by bytes more for each of old in it.
+func occurrences(text, old, by string) string {
+	return fmt.Sprintf("strlen(%[1]s)::DOUBLE + (strlen(%[1]s) - strlen(replace(%[1]s, %[2]s, ''))) / greatest(strlen(%[2]s), 1) * %[3]s", text, old, by)
 }
 
 // byteSum is SQL for how many bytes the texts among args have.

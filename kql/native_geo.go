@@ -94,9 +94,11 @@ func geoOfPoint(r *geoReader, name, shape string, at []float64) (string, bool) {
 	return "", false
 }
 
-// geoOfShape computes what is asked of a geohash, a geometry, or two.
+// geoOfShape computes what is asked of a text, a geometry, or two.
 func geoOfShape(first, second *geoReader, name, a, b string, numbers []float64) (string, bool) {
 	switch name {
+	case "geo_from_wkt":
+		return wktToGeoJSON(a)
 	case "geo_geohash_to_central_point", "geo_geohash_to_polygon", "geo_geohash_neighbors":
 		c, ok := parseGeohash(a)
 		switch {
@@ -142,6 +144,11 @@ func geoOfShape(first, second *geoReader, name, a, b string, numbers []float64) 
 			return "", false
 		}
 		return pointJSON(degreesOf(c))
+	case "geo_line_densify", "geo_polygon_densify":
+		if len(numbers) != 1 || numbers[0] < 0.1 || numbers[0] > 10000 {
+			return "", false
+		}
+		return g.densify(numbers[0], b == "true")
 	case "geo_line_interpolate_point":
 		if len(g.lines) != 1 || len(numbers) != 1 || numbers[0] < 0 || numbers[0] > 1 {
 			return "", false

@@ -89,18 +89,24 @@ func TestGeoInvalid(t *testing.T) {
 	}
 	var exprs []string
 	for _, bad := range badLines {
-		for _, f := range []string{"geo_line_length(%s)", "geo_line_centroid(%s)", "geo_line_interpolate_point(%s, 0.5)", "geo_line_locate_point(%s, 1, 1)", "geo_distance_point_to_line(1, 1, %s)",
+		for _, f := range []string{"geo_line_length(%s)", "geo_line_centroid(%s)", "geo_line_densify(%s)", "geo_line_interpolate_point(%s, 0.5)", "geo_line_locate_point(%s, 1, 1)", "geo_distance_point_to_line(1, 1, %s)",
 			"geo_closest_point_on_line(1, 1, %s)", "geo_intersects_2lines(%s, " + line + ")", "geo_intersects_2lines(" + line + ", %s)", "geo_intersects_line_with_polygon(%s, " + poly + ")"} {
 			exprs = append(exprs, fmt.Sprintf(f, bad))
 		}
 	}
 	for _, bad := range badPolygons {
-		for _, f := range []string{"geo_polygon_area(%s)", "geo_polygon_perimeter(%s)", "geo_polygon_centroid(%s)", "geo_point_in_polygon(1, 1, %s)", "geo_distance_point_to_polygon(1, 1, %s)",
+		for _, f := range []string{"geo_polygon_area(%s)", "geo_polygon_perimeter(%s)", "geo_polygon_centroid(%s)", "geo_polygon_densify(%s)", "geo_point_in_polygon(1, 1, %s)", "geo_distance_point_to_polygon(1, 1, %s)",
 			"geo_closest_point_on_polygon(1, 1, %s)", "geo_intersects_2polygons(%s, " + poly + ")", "geo_intersects_2polygons(" + poly + ", %s)", "geo_intersects_line_with_polygon(" + line + ", %s)"} {
 			exprs = append(exprs, fmt.Sprintf(f, bad))
 		}
 	}
-	exprs = append(exprs, "geo_distance_point_to_line(300, 3, "+line+")", "geo_distance_point_to_polygon(500, 1, "+poly+")", "geo_point_in_polygon(real(null), 1, "+poly+")", "geo_point_in_polygon(1, -91, "+poly+")",
+	for _, wkt := range []string{"", "LINESTRING", "POINT (1)", "POINT (1 2", "POINT (1 2) x", "POINT (1 2 3)", "POINT EMPTY", "POINT (200 1)", "POINT (1 2, 3 4)", "CIRCLE (1 2)", "POLYGON (0 0, 1 1)",
+		"MULTIPOINT ((1 1, 2 2))", "GEOMETRYCOLLECTION (POINT (1 1)", strings.Repeat("GEOMETRYCOLLECTION (", 40) + "POINT (1 1)" + strings.Repeat(")", 40)} {
+		exprs = append(exprs, fmt.Sprintf("geo_from_wkt(%q)", wkt))
+	}
+	exprs = append(exprs, "geo_line_densify("+line+", 0)", "geo_line_densify("+line+", 10001)", "geo_polygon_densify("+poly+", 0)",
+		`geo_line_densify(dynamic({"type":"LineString","coordinates":[[0,60],[170,60],[0,61],[170,61],[0,62],[170,62],[0,63],[170,63],[0,64],[170,64],[0,65],[170,65],[0,66],[170,66]]}), 0.1)`, // beyond a dynamic value's size
+		"geo_distance_point_to_line(300, 3, "+line+")", "geo_distance_point_to_polygon(500, 1, "+poly+")", "geo_point_in_polygon(real(null), 1, "+poly+")", "geo_point_in_polygon(1, -91, "+poly+")",
 		"geo_closest_point_on_line(300, 3, "+line+")", "geo_closest_point_on_polygon(500, 1, "+poly+")", "geo_line_interpolate_point("+line+", 1.5)", "geo_line_locate_point("+line+", 181, 0)",
 		"geo_angle(0, 10, 0, 10, 3, -10)", "geo_angle(0, 10, 0, 5, 0, 5)", "geo_angle(0, 10, 180, -10, 3, 3)", "geo_azimuth(5, 10, 5, 10)", "geo_azimuth(0, 0, 180, 0)", "geo_azimuth(0, 91, 1, 1)",
 		`geo_geohash_to_central_point("a")`, `geo_geohash_to_polygon("")`, `geo_geohash_neighbors("0123456789012345678")`)
@@ -139,11 +145,12 @@ func FuzzGeometry(f *testing.F) {
 		`dynamic({"type":"Polygon","coordinates":[[[0,90],[10,90],[0,-90],[0,90]]]})`, `dynamic({"type":"LineString","coordinates":[[0,0],[180,0]]})`} {
 		f.Add(strings.TrimSuffix(strings.TrimPrefix(s, "dynamic("), ")"), "sunny", 1.0, 0.5)
 	}
+	f.Add("GEOMETRYCOLLECTION (POINT (1 1),LINESTRING (2 2, 3 3, 4 4),POLYGON ((10 10, 12 10, 12 12, 10 10)))", "MULTIPOINT ((1 1), 2 2)", 10.0, 1000.0)
 	geo := geoNative()
 	f.Fuzz(func(t *testing.T, a, b string, x, y float64) {
 		for _, name := range []string{"geo_point_in_polygon", "geo_distance_point_to_line", "geo_distance_point_to_polygon", "geo_closest_point_on_line", "geo_closest_point_on_polygon", "geo_line_locate_point",
 			"geo_geohash_to_polygon", "geo_geohash_neighbors", "geo_intersects_2lines", "geo_intersects_2polygons", "geo_intersects_line_with_polygon", "geo_line_length", "geo_polygon_perimeter",
-			"geo_polygon_area", "geo_line_centroid", "geo_polygon_centroid", "geo_line_interpolate_point"} {
+			"geo_polygon_area", "geo_line_centroid", "geo_polygon_centroid", "geo_line_interpolate_point", "geo_line_densify", "geo_polygon_densify", "geo_from_wkt"} {
 			for _, numbers := range []string{"", fmt.Sprint(y), fmt.Sprint(x, ",", y)} {
 				for _, shapes := range [][2]string{{a, b}, {b, a}, {a, a}} {
 					out, ok, err := geo([]string{name, shapes[0], shapes[1], strings.ReplaceAll(numbers, " ", "")})

@@ -346,18 +346,22 @@ func (b *binder) projectReorder(op *syntax.ProjectOp, r *relation) *relation {
 	return b.keep(r, cols)
 }
 
+// sortColumns orders columns by name as Microsoft's binder does, a beside A.
 func sortColumns(cols []column, dir syntax.OrderDir) {
 	switch dir {
 	case syntax.Asc:
-		sort.SliceStable(cols, func(i, j int) bool { return cols[i].name < cols[j].name })
+		sort.SliceStable(cols, func(i, j int) bool { return foldLess(cols[i].name, cols[j].name) })
 	case syntax.Desc:
-		sort.SliceStable(cols, func(i, j int) bool { return cols[i].name > cols[j].name })
+		sort.SliceStable(cols, func(i, j int) bool { return foldLess(cols[j].name, cols[i].name) })
 	case syntax.GrannyAsc:
-		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(cols[i].name, cols[j].name) })
+		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(strings.ToUpper(cols[i].name), strings.ToUpper(cols[j].name)) })
 	case syntax.GrannyDesc:
-		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(cols[j].name, cols[i].name) })
+		sort.SliceStable(cols, func(i, j int) bool { return naturalLess(strings.ToUpper(cols[j].name), strings.ToUpper(cols[i].name)) })
 	}
 }
+
+// foldLess orders names whatever their case.
+func foldLess(a, b string) bool { return strings.ToUpper(a) < strings.ToUpper(b) }
 
 // naturalLess orders a2 before a10.
 func naturalLess(a, b string) bool {

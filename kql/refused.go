@@ -34,7 +34,7 @@ var refusedFunctions = func() map[string]string {
 	}
 	for _, f := range [...]string{
 		"geo_line_buffer", "geo_point_buffer", "geo_polygon_buffer", "geo_simplify_polygons_array", "geo_union_lines_array", "geo_union_polygons_array",
-		"geo_line_simplify", "geo_polygon_simplify", "geo_from_wkt", "geo_line_densify", "geo_polygon_densify",
+		"geo_line_simplify", "geo_polygon_simplify",
 	} {
 		out[f] = overlay
 	}

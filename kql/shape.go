@@ -4,16 +4,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Shape is the hidden column of a table whose [Table.Shaped] names a column of
 // text: the text's shape, or "" where none is kept.
 //
-// A shape is what lines of one kind have in common: the text in lower case, each
-// term between two bytes 1, a term with a digit in it replaced by 0. There are
-// few shapes, so DuckDB stores them as a dictionary and looks for a term in its
-// entries instead of in every row; and the borders of terms are in the text, so
-// that a plain search finds them.
+// A shape is what lines of one kind have in common. It is the text in lower case,
+// in which each term without a digit stands between bytes 1, each term with one
+// is 0, and what joins two terms is left out where it goes without saying: a
+// single space between two without digits, which share a byte 1, and a single
+// . : - or / between two with, which are one 0. There are few shapes, so DuckDB
+// stores them as a dictionary and looks for a term in its entries instead of in
+// every row; and the borders of terms are in the text, so that a plain search
+// finds them.
 const Shape = "$shape"
 
 // maxShape is how many bytes of text have a shape: longer ones do not recur.
@@ -28,34 +32,55 @@ func AppendShape(dst []byte, text string) ([]byte, bool) {
 	if len(text) > maxShape {
 		return dst, false
 	}
+	before := ofDelimiter // the kind of the last term
 	for i := 0; i < len(text); {
-		c := text[i]
-		if shapeKinds[c] == unshapely {
-			return dst, false
-		}
-		if shapeKinds[c] == ofDelimiter {
-			dst = append(dst, c)
+		begin := i
+		for i < len(text) && shapeKinds[text[i]] == ofDelimiter {
 			i++
-			continue
+		}
+		gap := text[begin:i]
+		start := len(dst)
+		if dst = append(dst, gap...); i == len(text) {
+			break
 		}
 		dst = append(dst, termBorder)
-		begin := len(dst)
-		digits := false
+		term := len(dst)
+		kind := ofLetter
 		for ; i < len(text); i++ {
-			c = text[i]
-			k := shapeKinds[c]
+			k := shapeKinds[text[i]]
 			if k < ofLetter {
+				if k == unshapely {
+					return dst, false
+				}
 				break
 			}
-			digits = digits || k == ofDigit
-			dst = append(dst, c|0x20) // upper case to lower; what it does to digits is dropped
+			kind = max(kind, k)
+			dst = append(dst, text[i]|0x20) // upper case to lower; what it does to digits is dropped
 		}
-		if digits {
-			dst = append(dst[:begin], '0')
+		switch joined := kind == before && len(gap) == 1 && joins(gap[0], kind); {
+		case kind == ofDigit && joined:
+			dst = dst[:start]
+		case kind == ofDigit:
+			dst = append(dst[:start+len(gap)], '0')
+		case joined:
+			dst = append(append(dst[:start], dst[term:]...), termBorder)
+		default:
+			dst = append(dst, termBorder)
 		}
-		dst = append(dst, termBorder)
+		before = kind
 	}
 	return dst, true
+}
+
+// joins reports whether c between two terms of one kind is left out.
+func joins(c byte, kind shapeKind) bool {
+	switch c {
+	case ' ':
+		return kind == ofLetter
+	case '.', ':', '-', '/':
+		return kind == ofDigit
+	}
+	return false
 }
 
 type shapeKind byte
@@ -109,24 +134,73 @@ func (o strOp) shapeOf(operand string) (shapeTest, bool) {
 	default:
 		return t, false
 	}
-	shape, ok := AppendShape(nil, operand)
-	if !ok || operand == "" {
+	inner := operand
+	if o.fn != "starts_with" && o.fn != "=" {
+		inner = sureEnd(inner, before, firstRun)
+	}
+	if o.fn != "ends_with" && o.fn != "=" {
+		inner = sureEnd(inner, after, lastRun)
+	}
+	shape, ok := AppendShape(nil, inner)
+	if !ok || inner == "" {
 		return t, false
 	}
-	t.exact = t.exact && strings.IndexByte(string(shape), '0') < 0
-	// A term that is cut off by an end of the operand may be any that begins or
-	// ends so, and of those some have digits: only its border on the other side
-	// is sure.
-	if !before && shape[0] == termBorder {
-		shape = shape[1+strings.IndexByte(string(shape[1:]), termBorder):]
-		t.exact = false
-	}
-	if last := len(shape) - 1; !after && last > 0 && shape[last] == termBorder {
-		shape = shape[:strings.LastIndexByte(string(shape[:last]), termBorder)+1]
-		t.exact = false
-	}
 	t.part = string(shape)
-	return t, t.exact || strings.Trim(t.part, "\x01 ") != ""
+	t.exact = t.exact && inner == operand && !strings.Contains(t.part, "0")
+	return t, t.exact || strings.ContainsFunc(t.part, unicode.IsLetter)
+}
+
+// sureEnd cuts off s, at the end that run looks at, what a shape may have
+// otherwise. A term that is cut off by the end of the operand, where border is
+// false, may be any that has it as a part, with digits or without; and what joins
+// two terms may be left out.
+func sureEnd(s string, border bool, run func(string) (int, int, shapeKind)) string {
+	from, to, kind := run(s)
+	if kind >= ofLetter {
+		if border {
+			return s
+		}
+		s = s[:from] + s[to:]
+		if from, to, kind = run(s); kind == ofDelimiter && to-from == 1 && (joins(s[from], ofLetter) || joins(s[from], ofDigit)) {
+			return s[:from] + s[to:]
+		}
+		return s
+	}
+	if to-from != 1 {
+		return s
+	}
+	rest := s[:from] + s[to:]
+	_, _, next := run(rest)
+	if rest == "" && (joins(s[from], ofLetter) || joins(s[from], ofDigit)) || joins(s[from], next) {
+		return rest
+	}
+	return s
+}
+
+// firstRun returns where the term or the delimiters that s begins with are, and
+// their kind.
+func firstRun(s string) (from, to int, kind shapeKind) {
+	for to < len(s) {
+		k := shapeKinds[s[to]]
+		if to > 0 && (k >= ofLetter) != (kind >= ofLetter) {
+			break
+		}
+		kind = max(kind, k)
+		to++
+	}
+	return 0, to, kind
+}
+
+// lastRun is [firstRun] of the end.
+func lastRun(s string) (from, to int, kind shapeKind) {
+	for from = len(s); from > 0; from-- {
+		k := shapeKinds[s[from-1]]
+		if from < len(s) && (k >= ofLetter) != (kind >= ofLetter) {
+			break
+		}
+		kind = max(kind, k)
+	}
+	return from, len(s), kind
 }
 
 // sql is the test of the shape.

@@ -44,42 +44,24 @@ func addShapes(t testing.TB, db *sql.DB, table, text string) {
 func TestAppendShape(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                "",
-		"Failed password": "<failed> <password>",
-		"Failed password for root1 from 10.0.0.1 port 22": "<failed> <password> <for> <0> <from> <0>.<0>.<0>.<0> <port> <0>",
-		"[pre_auth]":                    "[<pre>_<auth>]",
-		"a\tb\nc@[`{":                   "<a>\t<b>\n<c>@[`{",
-		"naïve":                         "none",
-		"a\x01b":                        "none",
-		strings.Repeat("x", maxShape+1): "none",
-		strings.Repeat("-", maxShape):   strings.Repeat("-", maxShape),
+		"Failed password": "|failed|password|",
+		"Failed password for root1 from 10.0.0.1 port 22": "|failed|password|for| 0 |from| 0 |port| 0",
+		"[pre_auth]":                            "[|pre|_|auth|]",
+		"a\tb\nc@[`{":                           "|a|\t|b|\n|c|@[`{",
+		"52:54:00:ab:cd:01 1.2.3-4/5..6 a b  c": "0:|ab|:|cd|:0 0..0 |a|b|  |c|",
+		"naïve":                                 "none",
+		"a\x01b":                                "none",
+		strings.Repeat("x", maxShape+1):         "none",
+		strings.Repeat("-", maxShape):           strings.Repeat("-", maxShape),
 	} {
 		got := "none"
 		if shape, ok := AppendShape(nil, text); ok {
-			got = brackets(string(shape))
+			got = strings.ReplaceAll(string(shape), "\x01", "|")
 		}
 		if got != want {
 			t.Errorf("the shape of %.80q is %.200q, want %.200q", text, got, want)
 		}
 	}
-}
-
-// brackets writes the borders of a shape as < and >.
-func brackets(shape string) string {
-	var w strings.Builder
-	open := true
-	for _, c := range shape {
-		switch {
-		case c != termBorder:
-			w.WriteRune(c)
-			continue
-		case open:
-			w.WriteByte('<')
-		default:
-			w.WriteByte('>')
-		}
-		open = !open
-	}
-	return w.String()
 }
 
 func TestShapeOf(t *testing.T) {
@@ -89,29 +71,33 @@ func TestShapeOf(t *testing.T) {
 		want    string // of the part, "" for none
 		exact   bool
 	}{
-		{syntax.HAS, "Failed password", "<failed> <password>", true},
-		{syntax.HAS, "-Failed", "-<failed>", true},
-		{syntax.HASCS, "Failed", "<failed>", false},
-		{syntax.HAS, "port 22", "<port> <0>", false},
+		{syntax.HAS, "Failed password", "|failed|password|", true},
+		{syntax.HAS, "-Failed", "-|failed|", true},
+		{syntax.HAS, " Failed ", "|failed|", false},
+		{syntax.HASCS, "Failed", "|failed|", false},
+		{syntax.HAS, "port 22", "|port| 0", false},
+		{syntax.HAS, "10.0.0.1", "", false},
 		{syntax.HAS, "ä", "", false},
 		{syntax.HAS, "[", "[", true},
+		{syntax.HAS, " ", "", false},
 		{syntax.HASPREFIX, "fail", "", false},
-		{syntax.HASPREFIX, "failed pass", "<failed> <", false},
-		{syntax.HASSUFFIX, "led password", "< >password<", false},
+		{syntax.HASPREFIX, "failed pass", "|failed|", false},
+		{syntax.HASSUFFIX, "led password", "|password|", false},
 		{syntax.CONTAINS, "ed", "", false},
 		{syntax.CONTAINS, "ed pa", "", false},
-		{syntax.CONTAINS, " from ", " <from> ", true},
-		{syntax.CONTAINS, "d for root", "< >for< >", false},
-		{syntax.CONTAINS, "root1:", "<:", false},
-		{syntax.STARTSWITH, "Failed pass", "<failed> <", false},
-		{syntax.STARTSWITH, "Failed ", "<failed> ", true},
-		{syntax.ENDSWITH, "22 ssh", "< >ssh<", false},
-		{syntax.ENDSWITH, "[preauth]", "[<preauth>]", true},
-		{syntax.EQCI, "Connection closed", "<connection> <closed>", true},
+		{syntax.CONTAINS, "(from)", "(|from|)", true},
+		{syntax.CONTAINS, " from ", "|from|", false},
+		{syntax.CONTAINS, "d for root", "|for|", false},
+		{syntax.CONTAINS, "root1: user", "", false},
+		{syntax.STARTSWITH, "Failed pass", "|failed|", false},
+		{syntax.STARTSWITH, "Failed:", "|failed|:", true},
+		{syntax.ENDSWITH, "22 ssh", "|ssh|", false},
+		{syntax.ENDSWITH, "[preauth]", "[|preauth|]", true},
+		{syntax.EQCI, "Connection closed", "|connection|closed|", true},
 		{syntax.MATCHES, "Failed", "", false},
 	} {
 		test, ok := strOps[c.op].shapeOf(c.operand)
-		if got := brackets(test.part); ok != (c.want != "") || ok && (got != c.want || test.exact != c.exact) {
+		if got := strings.ReplaceAll(test.part, "\x01", "|"); ok != (c.want != "") || ok && (got != c.want || test.exact != c.exact) {
 			t.Errorf("%v %q asks for %q (%v, exact %v), want %q, exact %v", c.op, c.operand, got, ok, test.exact, c.want, c.exact)
 		}
 	}
@@ -133,7 +119,7 @@ func FuzzShape(f *testing.F) {
 			if !ok {
 				continue
 			}
-			inText, inShape := op.finds(text, operand), searchText(test.fn, string(shape), test.part)
+			inText, inShape := op.finder(operand)(text), searchText(test.fn, string(shape), test.part)
 			if inText && !inShape || inShape && !inText && test.exact {
 				t.Errorf("%q %v %q is %v; %v(%q, %q), exact %v, is %v", text, kind, operand, inText, test.fn, shape, test.part, test.exact, inShape)
 			}
@@ -141,15 +127,65 @@ func FuzzShape(f *testing.F) {
 	})
 }
 
-// finds is the operator itself, without its not, as the reference has it.
-func (o strOp) finds(text, operand string) bool {
+// TestShapesOfAllTexts does the same with all short texts over a small alphabet.
+func TestShapesOfAllTexts(t *testing.T) {
+	all := func(n int) []string {
+		list, last := []string{}, []string{""}
+		for range n {
+			var next []string
+			for _, s := range last {
+				for _, c := range "a1 .[" {
+					next = append(next, s+string(c))
+				}
+			}
+			list, last = append(list, next...), next
+		}
+		return list
+	}
+	texts := all(5)
+	shapes := make([]string, len(texts))
+	for i, text := range texts {
+		shape, ok := AppendShape(nil, text)
+		if !ok {
+			t.Fatalf("%q has no shape", text)
+		}
+		shapes[i] = string(shape)
+	}
+	tried := 0
+	for kind, op := range strOps {
+		for _, operand := range all(3) {
+			test, ok := op.shapeOf(operand)
+			if !ok || op.not {
+				continue
+			}
+			tried++
+			finds := op.finder(operand)
+			for i, text := range texts {
+				inText, inShape := finds(text), searchText(test.fn, shapes[i], test.part)
+				if inText && !inShape || inShape && !inText && test.exact {
+					t.Errorf("%q %v %q is %v; %v(%q, %q), exact %v, is %v", text, kind, operand, inText, test.fn, shapes[i], test.part, test.exact, inShape)
+				}
+			}
+		}
+	}
+	if tried < 300 {
+		t.Errorf("%d searches were tried", tried)
+	}
+}
+
+// finder is the operator itself, without its not, as the reference has it.
+func (o strOp) finder(operand string) func(text string) bool {
 	if !o.cs {
-		text, operand = strings.ToLower(text), strings.ToLower(operand)
+		operand = strings.ToLower(operand)
 	}
-	if o.fn != "" {
-		return searchText(o.fn, text, operand)
+	find := func(text string) bool { return searchText(o.fn, text, operand) }
+	if o.fn == "" {
+		find = regexp.MustCompile(o.pattern(operand)).MatchString
 	}
-	return regexp.MustCompile(o.pattern(operand)).MatchString(text)
+	if o.cs {
+		return find
+	}
+	return func(text string) bool { return find(strings.ToLower(text)) }
 }
 
 func searchText(fn, text, operand string) bool {

@@ -11,6 +11,19 @@ import (
 type Answer struct {
 	Profile
 	forms [maxForms]atomic.Pointer[Form]
+
+	own      bool      // it was given to one caller only
+	findings []Finding // room for Sources, of an answer that is used again
+}
+
+// Release gives an Answer back that its caller does not use any more, nor anything of
+// it, so that the next lookup need not make one: an answer is large. Releasing none is
+// no fault, and one that others may have, too, is left alone.
+func (e *Engine) Release(a *Answer) {
+	if a.own {
+		*a = Answer{findings: a.findings[:0]}
+		e.released.Put(a)
+	}
 }
 
 // maxForms is how many forms of an answer can be kept with it.
@@ -61,10 +74,16 @@ func (e *Engine) answer(ctx context.Context, ip netip.Addr, c Caller) *Answer {
 		e.countRecent(ip, c, now)
 		return r.Answer
 	}
-	p := e.ask(ctx, ip, c, now)
 	if c.Many && len(e.remote) == 0 { // which it would be in vain to remember
-		return &Answer{Profile: p}
+		a, ok := e.released.Get().(*Answer)
+		if !ok {
+			a = new(Answer)
+		}
+		a.own, a.findings = true, e.local(a.findings, ip)
+		a.Profile = Merge(ip, a.findings, e.overrides.of(ip), now)
+		return a
 	}
+	p := e.ask(ctx, ip, c, now)
 	if r, ok := recentOf(p, now); ok {
 		r.generation = generation
 		e.recent.Set(ip, r)

@@ -66,7 +66,7 @@ type Engine struct {
 	recent     *otter.Cache[netip.Addr, recent]
 	generation atomic.Uint64 // of what is known locally
 
-	buffers sync.Pool // of *[]Finding
+	released sync.Pool // of *Answer
 
 	recentMu     sync.Mutex
 	recentCounts map[recentLine]int64 // of lookups that recent answered
@@ -94,7 +94,6 @@ func NewEngine(db *state.DB, o EngineOptions) *Engine {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{recentCounts: map[recentLine]int64{}, recent: otter.Must(&otter.Options[netip.Addr, recent]{MaximumSize: maxRecent}), db: db, books: newLedger(db), skip: o.Skip, locals: o.Locals, now: o.Now, log: o.Logger, metrics: newEngineMetrics(o.Metrics)}
-	e.buffers.New = func() any { return new([]Finding) }
 	for _, p := range o.Providers {
 		if key := o.Keys[p.Name]; key != "" || p.Key != "required" {
 			d := newDesk(p, key, db, e.books, o, e.metrics.of(p.Name))
@@ -174,14 +173,14 @@ func (e *Engine) Changed() { e.generation.Add(1) }
 
 // Local returns what the local sources say of an address.
 func (e *Engine) Local(ip netip.Addr) []Finding {
-	buffer := e.buffers.Get().(*[]Finding)
-	defer e.buffers.Put(buffer)
-	found := (*buffer)[:0]
+	return e.local(nil, ip)
+}
+
+func (e *Engine) local(dst []Finding, ip netip.Addr) []Finding {
 	for _, l := range e.locals {
-		found = l.Look(found, ip)
+		dst = l.Look(dst, ip)
 	}
-	*buffer = found
-	return slices.Clone(found) // of the right size: a finding is large
+	return dst
 }
 
 // remember writes a verdict that has changed into the history.

@@ -22,20 +22,42 @@ import (
 // time, which other work on the machine does not change.
 func BenchmarkBulk(b *testing.B) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	e := NewEngine(bulkState(b), EngineOptions{})
-	e.locals = []Local{Store{DB: e.db, Logger: slog.New(slog.DiscardHandler)}, bulkSets(b, rnd)}
+	db := bulkState(b)
+	locals := []Local{Store{DB: db, Logger: slog.New(slog.DiscardHandler)}, bulkSets(b, rnd)}
+	e := NewEngine(db, EngineOptions{Locals: locals})
 	ips := make([]netip.Addr, 1<<20)
 	for i := range ips {
 		ips[i] = randomAddr(rnd)
 	}
-	var out []byte
-	before := processorTime(b)
-	for i := 0; b.Loop(); i++ {
-		out = e.Answer(b.Context(), ips[i%len(ips)], Caller{Many: true}).AppendJSON(out[:0])
+	bench := func(name string) {
+		b.Run(name, func(b *testing.B) {
+			var out []byte
+			b.ReportAllocs()
+			before := processorTime(b)
+			for i := 0; b.Loop(); i++ {
+				a := e.Answer(b.Context(), ips[i%len(ips)], Caller{Many: true})
+				out = a.AppendJSON(out[:0])
+				e.Release(a)
+			}
+			b.ReportMetric(float64(b.N)/(processorTime(b)-before).Seconds(), "addresses/s")
+			b.ReportMetric(float64(len(out)), "bytes")
+		})
 	}
-	b.ReportMetric(float64(b.N)/(processorTime(b)-before).Seconds(), "addresses/s")
-	b.ReportMetric(float64(len(out)), "bytes")
-	b.ReportAllocs()
+	bench("networks")
+	w, err := db.WriteProfiles()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, ip := range ips {
+		p := state.Profile{IP: ip, Verdict: "malicious", Confidence: 90, Ttps: []string{"known-ssh-attack"}, Sources: []string{"decoys"}, CountryCode: "DE", Asn: int64(i % 70_000)}
+		if err := w.Put(&p, i); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := w.Commit(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	bench("profiles") // each of the addresses has one
 }
 
 func randomAddr(rnd *rand.Rand) netip.Addr {

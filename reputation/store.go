@@ -30,17 +30,17 @@ func (s Store) Look(dst []Finding, ip netip.Addr) []Finding {
 	if !ok {
 		return dst
 	}
-	f := Finding{
+	dst = append(dst, Finding{
 		Source: storeName, Title: cmp.Or(strings.Join(p.Sources, ", "), "Picket"), Reliability: "A", State: Clean, Asserted: true,
 		Verdict: Verdict(p.Verdict), Confidence: p.Confidence, Labels: p.Ttps, Behaviours: p.Ttps, Techniques: p.Techniques,
 		Indicator:   p.IndicatorOfIntelligence,
 		CountryCode: p.CountryCode, ASN: p.Asn, ASOrg: p.AsOrganization, FirstSeen: p.FirstSeen, LastSeen: p.LastSeen,
-	}
-	switch f.Verdict {
+	})
+	switch f := &dst[len(dst)-1]; f.Verdict {
 	case Malicious, Suspicious:
 		f.State = Hit
 	case Unknown:
 		f.Verdict = ""
 	}
-	return append(dst, f)
+	return dst
 }

@@ -241,7 +241,9 @@ func (b *bulk) appendAnswer(ctx context.Context, lines []byte, n int, text strin
 	if err != nil {
 		return append(lines, b.lineError(ctx, n, text, err)...)
 	}
-	return append(p.AppendJSON(lines), '\n')
+	lines = append(p.AppendJSON(lines), '\n')
+	b.asker.engine.Release(p)
+	return lines
 }
 
 // lineError is the line that answers for one that has no profile.

@@ -31,8 +31,8 @@ type profileFile struct {
 	name  string
 	data  *mmap.ReaderAt
 	count int
-	index int64    // offset
-	fence [][]byte // every fenceEvery-th address of the index
+	index int64      // offset
+	fence []fenceKey // every fenceEvery-th address of the index
 	texts []string
 	lists [][]string
 }
@@ -41,12 +41,21 @@ const (
 	profileMagic = "picket profiles 1\n"
 	indexEntry   = 24
 	footSize     = 4*8 + 4 + len(profileMagic)
-	// fenceEvery bounds the fence to 1/32 of the index.
-	fenceEvery = 512
+	// fenceEvery is how many entries are read at once; the fence is 1/96 of the index.
+	fenceEvery = 64
 	// maxShared is how many texts, and lists, a file shares; later ones stand in the
 	// profiles themselves.
 	maxShared = 1 << 16
 )
+
+// fenceKey is an address, in two numbers.
+type fenceKey struct{ high, low uint64 }
+
+func fenceKeyOf(ip []byte) fenceKey {
+	return fenceKey{binary.BigEndian.Uint64(ip), binary.BigEndian.Uint64(ip[8:])}
+}
+
+func (k fenceKey) less(o fenceKey) bool { return k.high < o.high || k.high == o.high && k.low < o.low }
 
 var profileVerdicts = [...]string{"", "malicious", "suspicious", "benign", "unknown"}
 
@@ -98,13 +107,13 @@ func (f *profileFile) readFoot() error {
 	if r.bad || l.bad {
 		return errProfileFile
 	}
-	f.fence = make([][]byte, 0, f.count/fenceEvery+1)
+	f.fence = make([]fenceKey, 0, f.count/fenceEvery+1)
 	for i := 0; i < f.count; i += fenceEvery {
 		e, err := f.entry(i)
 		if err != nil {
 			return err
 		}
-		f.fence = append(f.fence, e[:16:16])
+		f.fence = append(f.fence, fenceKeyOf(e))
 	}
 	return nil
 }
@@ -119,27 +128,23 @@ func (f *profileFile) entry(i int) ([]byte, error) {
 // find returns where the profile of an address is, and whether there is one.
 func (f *profileFile) find(ip [16]byte) (offset int64, ok bool) {
 	defer runtime.KeepAlive(f.data) // it is unmapped when nobody refers to it
-	block := sort.Search(len(f.fence), func(i int) bool { return bytes.Compare(f.fence[i], ip[:]) > 0 }) - 1
+	key := fenceKeyOf(ip[:])
+	block := sort.Search(len(f.fence), func(i int) bool { return key.less(f.fence[i]) }) - 1
 	if block < 0 {
 		return 0, false
 	}
-	low, high := block*fenceEvery, min((block+1)*fenceEvery, f.count)
-	var e [indexEntry]byte
-	for low < high {
-		mid := (low + high) / 2
-		if _, err := f.data.ReadAt(e[:], f.index+int64(mid)*indexEntry); err != nil {
-			return 0, false
-		}
-		switch c := bytes.Compare(e[:16], ip[:]); {
-		case c == 0:
-			return int64(binary.BigEndian.Uint64(e[16:])), true
-		case c < 0:
-			low = mid + 1
-		default:
-			high = mid
-		}
+	var space [fenceEvery * indexEntry]byte
+	entries := space[:min(fenceEvery, f.count-block*fenceEvery)*indexEntry]
+	if _, err := f.data.ReadAt(entries, f.index+int64(block)*fenceEvery*indexEntry); err != nil {
+		return 0, false
 	}
-	return 0, false
+	at := func(i int) []byte { return entries[i*indexEntry : (i+1)*indexEntry] }
+	n := len(entries) / indexEntry
+	i := sort.Search(n, func(i int) bool { return !fenceKeyOf(at(i)).less(key) })
+	if i == n || fenceKeyOf(at(i)) != key {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(at(i)[16:])), true
 }
 
 // profile reads the profile at an offset.

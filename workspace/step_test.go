@@ -63,3 +63,32 @@ func TestStepRefused(t *testing.T) {
 		t.Errorf("a text that is long, and not too long: %s", got)
 	}
 }
+
+// Texts that are replaced in long ones are counted, not taken to be everywhere.
+func TestStepFits(t *testing.T) {
+	db := open(t, "", Options{})
+	const rows = `range x from 1 to 2000 step 1 | extend s = strcat(strrep("ab ", 300), "<user>", x % 7, " ", strrep("cd ", 300)), n = strcat("name", x % 3) | `
+	for src, want := range map[string]string{
+		`extend r = replace_string(s, strcat("<", "user>"), strcat(n, n, n, n)) | summarize sum(strlen(r))`:                                         "[[3644000]]",
+		`extend r = replace_strings(s, dynamic(["<user>", "cd"]), dynamic(["a long text that stands for a user", "z"])) | summarize sum(strlen(r))`: "[[3072000]]",
+		`extend r = translate("abcd", "wxyz", s) | summarize sum(strlen(r)), countif(r has "user")`:                                                 "[[3616000 2000]]",
+		`extend r = replace_regex(s, @"<\w+>", n) | summarize sum(strlen(r))`:                                                                       "[[3614000]]",
+		`take 48 | scan declare (q:string = "") with (step s1: true => q = replace_string(strcat(s, s), "<user>", n);) | summarize sum(strlen(q))`:  "[[173472]]",
+	} {
+		if got := fmt.Sprint(query(t, db, rows+src, kql.Options{})); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", src, got, want)
+		}
+	}
+	for src, want := range map[string]string{
+		`extend r = replace_string(s, "ab", strrep(strcat(s, s), 10)) | summarize sum(strlen(r))`:  "would be made at once",
+		`extend r = replace_strings(s, dynamic(["ab"]), pack_array(s)) | summarize sum(strlen(r))`: "would be made at once",
+	} {
+		res, err := db.Query(t.Context(), rows+src, kql.Options{})
+		if err == nil {
+			_, err = res.Collect()
+		}
+		if picket.CodeOf(err) != picket.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
+}

@@ -236,12 +236,12 @@ func (s *session) print(ctx context.Context, src string, newPrinter func() print
 	watch.parse(src)
 	q, err := s.ws.Compile(ctx, workspace.Caller{}, src, s.options())
 	if err != nil {
-		return pointed(err, src)
+		return pointed(s.runError(ctx, err), src)
 	}
 	watch.lap("bind")
 	if s.timing {
 		if _, err := s.ws.Plan(ctx, q); err != nil {
-			return err
+			return s.runError(ctx, err)
 		}
 		watch.lap("plan")
 	}
