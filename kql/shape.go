@@ -255,8 +255,8 @@ type search struct {
 // maxSearches is how many searches of a query are asked of shapes.
 const maxSearches = 1000
 
-// byShape makes text, a search in column l, a search in its shape where there is
-// one: test, which is exact as [shapeTest] says.
+// byShape makes text, the SQL of a search in a column that has shapes, a search in
+// the shape of those rows that have one: test, which is exact as [shapeTest] says.
 func (b *binder) byShape(test string, exact bool, text string) string {
 	if !exact {
 		test = "(" + test + " AND " + text + ")"
