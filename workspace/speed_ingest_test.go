@@ -50,7 +50,7 @@ func BenchmarkIngest(b *testing.B) {
 
 // steadyMemory is what DuckDB may take in BenchmarkSteady. It keeps what it has
 // written in memory up to its limit, which is 60 % of the machine by default.
-const steadyMemory = 112 << 20
+const steadyMemory = 512 << 20
 
 // BenchmarkSteady sends 20,000 lines a second for PICKET_BENCH_SECONDS and
 // measures the memory that the process takes with a small limit for DuckDB

@@ -183,9 +183,9 @@ func (db *DB) open(path string, o Options) error {
 	}
 	if err := errors.Join(set("autoinstall_known_extensions", "false"), set("autoload_known_extensions", "false"),
 		set("GLOBAL TimeZone", "'UTC'"),
-		set("GLOBAL wal_autocheckpoint", "'"+checkpointEvery+"'"),
 		// What a checkpoint has freed goes back to the system, instead of up to 128 MB staying.
 		set("GLOBAL allocator_flush_threshold", "'16MB'"),
+		set("GLOBAL wal_autocheckpoint", "'"+checkpointEvery+"'"),
 		set("GLOBAL disabled_optimizers", "'"+wrongOptimizers+"'")); err != nil {
 		return err
 	}
