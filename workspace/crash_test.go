@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -70,20 +71,22 @@ func TestMain(m *testing.M) {
 }
 
 // fillDisk appends until DuckDB gives up, in a process whose files cannot grow
-// beyond a limit, and says what came of it.
+// beyond a limit, larger than the log of changes gets, and says what came of it.
 func fillDisk(db *DB) {
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 20 << 20, Max: 20 << 20}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 80 << 20, Max: 80 << 20}); err != nil {
 		fmt.Println("error", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	acked := 0
 	for ctx.Err() == nil {
-		lines := make([]string, 1000)
+		lines := make([]string, 100)
 		for i := range lines {
-			lines[i] = rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text()
+			noise := make([]byte, 8<<10)
+			_, _ = rand.Read(noise) // never fails
+			lines[i] = base64.StdEncoding.EncodeToString(noise)
 		}
 		if err := db.Append(ctx, syslog("", lines...)); picket.CodeOf(err) == picket.Unavailable {
 			break
