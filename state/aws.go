@@ -65,22 +65,16 @@ func (db *DB) CloseAWSUsage(ctx context.Context, now time.Time, dimension string
 
 // AWSUsageIn returns the records in a state, the oldest first.
 func (db *DB) AWSUsageIn(ctx context.Context, state string) ([]AWSUsage, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT account, hour, quantity, dimension, state, record_id, detail FROM aws_usage WHERE state = ? ORDER BY hour, account`, state)
-	if err != nil {
-		return nil, fmt.Errorf("read usage for AWS: %w", err)
-	}
-	defer rows.Close()
 	var out []AWSUsage
-	for rows.Next() {
+	err := db.each(ctx, func(rows *sql.Rows) error {
 		var u AWSUsage
 		var hour int64
-		if err := rows.Scan(&u.Account, &hour, &u.Quantity, &u.Dimension, &u.State, &u.RecordID, &u.Detail); err != nil {
-			return nil, fmt.Errorf("read usage for AWS: %w", err)
-		}
+		err := rows.Scan(&u.Account, &hour, &u.Quantity, &u.Dimension, &u.State, &u.RecordID, &u.Detail)
 		u.Hour = fromMillis(hour)
 		out = append(out, u)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, `SELECT account, hour, quantity, dimension, state, record_id, detail FROM aws_usage WHERE state = ? ORDER BY hour, account`, state)
+	if err != nil {
 		return nil, fmt.Errorf("read usage for AWS: %w", err)
 	}
 	return out, nil

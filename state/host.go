@@ -53,20 +53,13 @@ func (db *DB) AddHost(ctx context.Context, h Host, k Key, hash [32]byte) error {
 
 // Hosts lists the hosts, by name.
 func (db *DB) Hosts(ctx context.Context) ([]Host, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT `+hostColumns+` FROM host h JOIN api_key k ON k.id = h.key_id ORDER BY h.computer, h.enrolled`)
-	if err != nil {
-		return nil, fmt.Errorf("list hosts: %w", err)
-	}
-	defer rows.Close()
 	var hosts []Host
-	for rows.Next() {
+	err := db.each(ctx, func(rows *sql.Rows) error {
 		h, err := scanHost(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list hosts: %w", err)
-		}
 		hosts = append(hosts, h)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, `SELECT `+hostColumns+` FROM host h JOIN api_key k ON k.id = h.key_id ORDER BY h.computer, h.enrolled`)
+	if err != nil {
 		return nil, fmt.Errorf("list hosts: %w", err)
 	}
 	return hosts, nil

@@ -85,20 +85,13 @@ func (db *DB) Key(ctx context.Context, id string) (Key, [32]byte, bool, error) {
 
 // Keys lists every key, revoked ones too, oldest first.
 func (db *DB) Keys(ctx context.Context) ([]Key, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT `+keyColumns+` FROM api_key ORDER BY created, id`)
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
-	}
-	defer rows.Close()
 	var keys []Key
-	for rows.Next() {
+	err := db.each(ctx, func(rows *sql.Rows) error {
 		k, err := scanKey(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list keys: %w", err)
-		}
 		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, `SELECT `+keyColumns+` FROM api_key ORDER BY created, id`)
+	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	return keys, nil

@@ -70,7 +70,7 @@ func (db *DB) PutSavedSearch(ctx context.Context, s SavedSearch) error {
 // SavedSearches lists all saved searches by ID.
 func (db *DB) SavedSearches(ctx context.Context) ([]SavedSearch, error) {
 	var list []SavedSearch
-	err := db.each(ctx, `SELECT id, properties, changed FROM saved_search ORDER BY id`, func(rows *sql.Rows) error {
+	err := db.each(ctx, func(rows *sql.Rows) error {
 		var id, props string
 		var changed int64
 		if err := rows.Scan(&id, &props, &changed); err != nil {
@@ -83,7 +83,7 @@ func (db *DB) SavedSearches(ctx context.Context) ([]SavedSearch, error) {
 		s.ID, s.Changed = id, fromMillis(changed)
 		list = append(list, s)
 		return nil
-	})
+	}, `SELECT id, properties, changed FROM saved_search ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list saved searches: %w", err)
 	}
@@ -114,7 +114,7 @@ func (db *DB) PutWatchlist(ctx context.Context, w Watchlist) error {
 // Watchlists lists all watchlists by alias.
 func (db *DB) Watchlists(ctx context.Context) ([]Watchlist, error) {
 	var list []Watchlist
-	err := db.each(ctx, `SELECT alias, properties, side FROM watchlist ORDER BY alias`, func(rows *sql.Rows) error {
+	err := db.each(ctx, func(rows *sql.Rows) error {
 		var alias, props, side string
 		if err := rows.Scan(&alias, &props, &side); err != nil {
 			return err
@@ -126,7 +126,7 @@ func (db *DB) Watchlists(ctx context.Context) ([]Watchlist, error) {
 		w.Alias, w.Side = alias, side
 		list = append(list, w)
 		return nil
-	})
+	}, `SELECT alias, properties, side FROM watchlist ORDER BY alias`)
 	if err != nil {
 		return nil, fmt.Errorf("list watchlists: %w", err)
 	}
@@ -136,21 +136,6 @@ func (db *DB) Watchlists(ctx context.Context) ([]Watchlist, error) {
 // DeleteWatchlist removes a watchlist and reports whether there was one.
 func (db *DB) DeleteWatchlist(ctx context.Context, alias string) (found bool, err error) {
 	return db.deleteOne(ctx, `DELETE FROM watchlist WHERE alias = ?`, alias)
-}
-
-// each calls f for every row of a query.
-func (db *DB) each(ctx context.Context, query string, f func(*sql.Rows) error) error {
-	rows, err := db.sql.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // deleteOne runs a DELETE of one row and reports whether there was one.

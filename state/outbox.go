@@ -27,20 +27,17 @@ func AddOutbox(ctx context.Context, tx *sql.Tx, r OutboxRow) error {
 
 // Outbox returns the oldest rows that are still to be appended.
 func (db *DB) Outbox(ctx context.Context, limit int) ([]OutboxRow, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT seq, batch_id, kind, row FROM outbox ORDER BY seq LIMIT ?`, limit)
+	var list []OutboxRow
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var r OutboxRow
+		err := rows.Scan(&r.Seq, &r.BatchID, &r.Kind, &r.Row)
+		list = append(list, r)
+		return err
+	}, `SELECT seq, batch_id, kind, row FROM outbox ORDER BY seq LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
-	defer rows.Close()
-	var list []OutboxRow
-	for rows.Next() {
-		var r OutboxRow
-		if err := rows.Scan(&r.Seq, &r.BatchID, &r.Kind, &r.Row); err != nil {
-			return nil, fmt.Errorf("read the outbox: %w", err)
-		}
-		list = append(list, r)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // ClearOutbox forgets the rows up to seq, which have been appended.

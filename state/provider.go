@@ -118,21 +118,18 @@ func (db *DB) StartRequest(ctx context.Context, u ProviderUsage, ip netip.Addr, 
 
 // ProviderUsageSince returns the ledger from a day on, in its order.
 func (db *DB) ProviderUsageSince(ctx context.Context, day string) ([]ProviderUsage, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT day, provider, key, playbook, incident, requests, cached, skipped, cost_microusd, saved_microusd
+	var out []ProviderUsage
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var u ProviderUsage
+		err := rows.Scan(&u.Day, &u.Provider, &u.Key, &u.Playbook, &u.Incident, &u.Requests, &u.Cached, &u.Skipped, &u.CostMicroUSD, &u.SavedMicroUSD)
+		out = append(out, u)
+		return err
+	}, `SELECT day, provider, key, playbook, incident, requests, cached, skipped, cost_microusd, saved_microusd
 		FROM provider_usage WHERE day >= ? ORDER BY day, provider, key, playbook, incident`, day)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger of providers: %w", err)
 	}
-	defer rows.Close()
-	var out []ProviderUsage
-	for rows.Next() {
-		var u ProviderUsage
-		if err := rows.Scan(&u.Day, &u.Provider, &u.Key, &u.Playbook, &u.Incident, &u.Requests, &u.Cached, &u.Skipped, &u.CostMicroUSD, &u.SavedMicroUSD); err != nil {
-			return nil, fmt.Errorf("read ledger of providers: %w", err)
-		}
-		out = append(out, u)
-	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // ForgetAnswers drops answers that expired before a time, n at the most, and

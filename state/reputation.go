@@ -62,12 +62,7 @@ func (db *DB) moveProfiles(ctx context.Context) error {
 }
 
 func (db *DB) copyProfiles(ctx context.Context, w *ProfileWriter) error {
-	rows, err := db.sql.QueryContext(ctx, `SELECT ip, ttps, techniques, sources, verdict, confidence, indicator, country_code, asn, as_organization, first_seen, last_seen FROM reputation`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return db.each(ctx, func(rows *sql.Rows) (err error) {
 		var p Profile
 		var ip, ttps, techniques, sources string
 		var first, last int64
@@ -80,11 +75,8 @@ func (db *DB) copyProfiles(ctx context.Context, w *ProfileWriter) error {
 		if err != nil {
 			return fmt.Errorf("reputation of %s: %w", ip, err)
 		}
-		if err := w.Put(&p, 0); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return w.Put(&p, 0)
+	}, `SELECT ip, ttps, techniques, sources, verdict, confidence, indicator, country_code, asn, as_organization, first_seen, last_seen FROM reputation`)
 }
 
 // A CachedAnswer is the body that another reputation service answered for an address.

@@ -94,23 +94,20 @@ func (db *DB) RuleRan(ctx context.Context, ruleID string, slot time.Time) (bool,
 
 // RuleRuns returns the latest runs of a rule, at most limit, newest slot first.
 func (db *DB) RuleRuns(ctx context.Context, ruleID string, limit int) ([]RuleRun, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT slot, finished, status, rows, alerts, invalid, dropped, duration_us, error, permanent
+	var runs []RuleRun
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		r := RuleRun{RuleID: ruleID}
+		var slot, finished, duration int64
+		err := rows.Scan(&slot, &finished, &r.Status, &r.Rows, &r.Alerts, &r.InvalidAddresses, &r.DroppedEntities, &duration, &r.Error, &r.Permanent)
+		r.Slot, r.Finished, r.Duration = fromMillis(slot), fromMillis(finished), time.Duration(duration)*time.Microsecond
+		runs = append(runs, r)
+		return err
+	}, `SELECT slot, finished, status, rows, alerts, invalid, dropped, duration_us, error, permanent
 		FROM rule_run WHERE rule_id = ? ORDER BY slot DESC LIMIT ?`, ruleID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the runs of rule %s: %w", ruleID, err)
 	}
-	defer rows.Close()
-	var runs []RuleRun
-	for rows.Next() {
-		r := RuleRun{RuleID: ruleID}
-		var slot, finished, duration int64
-		if err := rows.Scan(&slot, &finished, &r.Status, &r.Rows, &r.Alerts, &r.InvalidAddresses, &r.DroppedEntities, &duration, &r.Error, &r.Permanent); err != nil {
-			return nil, fmt.Errorf("read the runs of rule %s: %w", ruleID, err)
-		}
-		r.Slot, r.Finished, r.Duration = fromMillis(slot), fromMillis(finished), time.Duration(duration)*time.Microsecond
-		runs = append(runs, r)
-	}
-	return runs, rows.Err()
+	return runs, nil
 }
 
 // TrimRuleRuns forgets all but the newest runs of a rule and returns the slots

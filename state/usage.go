@@ -120,21 +120,15 @@ func (db *DB) UsageOn(ctx context.Context, keyID, day string) (n int64, err erro
 // Usage lists what was counted from one day to another, both included, by key, day,
 // then price. An empty day is no bound, an empty key every key.
 func (db *DB) Usage(ctx context.Context, keyID, from, to string) ([]UsageDay, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT key_id, day, unit_microusd, requests, free, cost_microusd FROM usage_day
+	var days []UsageDay
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var d UsageDay
+		err := rows.Scan(&d.KeyID, &d.Day, &d.UnitMicroUSD, &d.Requests, &d.Free, &d.CostMicroUSD)
+		days = append(days, d)
+		return err
+	}, `SELECT key_id, day, unit_microusd, requests, free, cost_microusd FROM usage_day
 		WHERE day >= ? AND (? = '' OR day <= ?) AND (? = '' OR key_id = ?) ORDER BY key_id, day, unit_microusd`, from, to, to, keyID, keyID)
 	if err != nil {
-		return nil, fmt.Errorf("read usage: %w", err)
-	}
-	defer rows.Close()
-	var days []UsageDay
-	for rows.Next() {
-		var d UsageDay
-		if err := rows.Scan(&d.KeyID, &d.Day, &d.UnitMicroUSD, &d.Requests, &d.Free, &d.CostMicroUSD); err != nil {
-			return nil, fmt.Errorf("read usage: %w", err)
-		}
-		days = append(days, d)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
 	return days, nil

@@ -44,22 +44,19 @@ func (db *DB) AddVerdict(ctx context.Context, v VerdictChange) (changed bool, er
 // VerdictHistory returns the changes of an address's verdict, the newest first,
 // n at the most.
 func (db *DB) VerdictHistory(ctx context.Context, ip netip.Addr, n int) ([]VerdictChange, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT at, verdict, confidence, reason FROM verdict_history WHERE ip = ? ORDER BY at DESC LIMIT ?`, ip.String(), n)
+	var out []VerdictChange
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		v := VerdictChange{IP: ip}
+		var at int64
+		err := rows.Scan(&at, &v.Verdict, &v.Confidence, &v.Reason)
+		v.At = fromMillis(at)
+		out = append(out, v)
+		return err
+	}, `SELECT at, verdict, confidence, reason FROM verdict_history WHERE ip = ? ORDER BY at DESC LIMIT ?`, ip.String(), n)
 	if err != nil {
 		return nil, fmt.Errorf("read history of %s: %w", ip, err)
 	}
-	defer rows.Close()
-	var out []VerdictChange
-	for rows.Next() {
-		v := VerdictChange{IP: ip}
-		var at int64
-		if err := rows.Scan(&at, &v.Verdict, &v.Confidence, &v.Reason); err != nil {
-			return nil, fmt.Errorf("read history of %s: %w", ip, err)
-		}
-		v.At = fromMillis(at)
-		out = append(out, v)
-	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // An Override is a verdict that a person has set for a network.
@@ -104,24 +101,21 @@ func (db *DB) DropOverride(ctx context.Context, network netip.Prefix) (found boo
 
 // Overrides returns every verdict that people have set, expired ones too.
 func (db *DB) Overrides(ctx context.Context) ([]Override, error) {
-	rows, err := db.sql.QueryContext(ctx, `SELECT network, verdict, author, note, at, expires FROM verdict_override ORDER BY network`)
-	if err != nil {
-		return nil, fmt.Errorf("read verdicts that were set: %w", err)
-	}
-	defer rows.Close()
 	var out []Override
-	for rows.Next() {
+	err := db.each(ctx, func(rows *sql.Rows) (err error) {
 		var o Override
 		var network string
 		var at, expires int64
 		if err := rows.Scan(&network, &o.Verdict, &o.Author, &o.Note, &at, &expires); err != nil {
-			return nil, fmt.Errorf("read verdicts that were set: %w", err)
+			return err
 		}
-		if o.Network, err = netip.ParsePrefix(network); err != nil {
-			return nil, fmt.Errorf("read verdicts that were set: %w", err)
-		}
+		o.Network, err = netip.ParsePrefix(network)
 		o.At, o.Expires = fromMillis(at), fromMillis(expires)
 		out = append(out, o)
+		return err
+	}, `SELECT network, verdict, author, note, at, expires FROM verdict_override ORDER BY network`)
+	if err != nil {
+		return nil, fmt.Errorf("read verdicts that were set: %w", err)
 	}
-	return out, rows.Err()
+	return out, nil
 }
