@@ -256,7 +256,7 @@ func enrolled(ctx context.Context, o Options, c *client) (identity, error) {
 		return id, fmt.Errorf("enrol at %s: %w", c.url, err)
 	}
 	if text, err = json.Marshal(id); err == nil {
-		err = writeFile(path, text)
+		err = picket.WriteFile(path, text, 0o600)
 	}
 	o.Log.Info("enrolled", "server", c.url, "computer", id.Computer, "id", id.ID)
 	return id, err

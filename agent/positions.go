@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"picket"
 	"sync"
 
 	"picket/collection"
@@ -52,7 +53,7 @@ func (p *positions) save(key string, value []byte) error {
 	next[key] = value
 	text, err := json.Marshal(next)
 	if err == nil {
-		err = writeFile(p.path, text)
+		err = picket.WriteFile(p.path, text, 0o600)
 	}
 	if err == nil {
 		p.kept = next

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"picket"
 	"slices"
 	"strings"
 	"sync"
@@ -108,7 +109,7 @@ func (s *spool) put(b batch) error {
 	s.makeRoom(int64(len(data)))
 	s.last++
 	name := fmt.Sprintf("%020d%s", s.last, spoolEnding)
-	if err := writeFile(filepath.Join(s.dir, name), data); err != nil {
+	if err := picket.WriteFile(filepath.Join(s.dir, name), data, 0o600); err != nil {
 		return fmt.Errorf("write to spool: %w", err)
 	}
 	s.files, s.size = append(s.files, spooled{name, int64(len(data))}), s.size+int64(len(data))
@@ -218,29 +219,4 @@ func (s *spool) setAside(name string) error {
 		return err
 	}
 	return s.remove(name)
-}
-
-// writeFile writes a file as a whole: after a crash it is there with this
-// content, or as it was.
-func writeFile(path string, data []byte) error {
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

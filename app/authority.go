@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"picket"
 	"regexp"
 	"strings"
 	"sync"
@@ -148,19 +149,10 @@ func (a *authority) create(dir, host string) error {
 		return err
 	}
 	// The certificate last: a folder that has it has the key, too.
-	if err := writeFile(filepath.Join(dir, caKeyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
+	if err := picket.WriteFile(filepath.Join(dir, caKeyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, CAFile), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
-}
-
-// writeFile replaces a file as a whole.
-func writeFile(path string, text []byte, mode os.FileMode) error {
-	part := path + ".part"
-	if err := os.WriteFile(part, text, mode); err != nil {
-		return err
-	}
-	return os.Rename(part, path)
+	return picket.WriteFile(filepath.Join(dir, CAFile), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 
 func serial() *big.Int {

@@ -47,7 +47,7 @@ func ReadLocator(data string) (Locator, error) {
 // is closed: whoever gets the port next is not to be asked with the admin token.
 func (a *App) writeLocator() error {
 	path := filepath.Join(a.cfg.Data, urlFile)
-	if err := writeFile(path, []byte(a.URL()+"\n"+a.TLSURL()+"\n"), 0o600); err != nil {
+	if err := picket.WriteFile(path, []byte(a.URL()+"\n"+a.TLSURL()+"\n"), 0o600); err != nil {
 		return err
 	}
 	a.closed = append(a.closed, func() error { return os.Remove(path) })
@@ -76,7 +76,7 @@ func secretFile(data, name string, secret func() string) (picket.Secret, error) 
 	text, err := readSecret(path)
 	if errors.Is(err, os.ErrNotExist) {
 		text = secret()
-		err = writeFile(path, []byte(text+"\n"), 0o600)
+		err = picket.WriteFile(path, []byte(text+"\n"), 0o600)
 	}
 	return picket.Secret(text), err
 }

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"picket"
 	"slices"
 	"strconv"
 	"strings"
@@ -290,7 +290,7 @@ func (w *ProfileWriter) commit(ctx context.Context) (added int, err error) {
 	for _, f := range rest {
 		list += filepath.Base(f.name) + "\n"
 	}
-	if err := replaceFile(filepath.Join(s.dir, "list"), list); err != nil {
+	if err := picket.WriteFile(filepath.Join(s.dir, "list"), []byte(list), 0o600); err != nil {
 		return 0, err
 	}
 	if err := s.reload(); err != nil {
@@ -369,22 +369,4 @@ func (w *ProfileWriter) finish() (string, error) {
 	}
 	name := strconv.FormatInt(time.Now().UnixNano(), 36) + ".profiles"
 	return name, os.Rename(w.file.Name(), filepath.Join(w.store.dir, name))
-}
-
-// replaceFile writes a file so that it is the old one or the whole new one, also
-// after a power cut.
-func replaceFile(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "new-*")
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	dir, openErr := os.Open(filepath.Dir(path))
-	if openErr != nil {
-		return errors.Join(err, openErr)
-	}
-	return errors.Join(err, dir.Sync(), dir.Close())
 }
