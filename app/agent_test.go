@@ -234,7 +234,27 @@ dataFlows:
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	// A batch that is sent again, read at another time, is taken once.
+	// It waits as other senders do while many calls are being taken in.
+	for range 32 {
+		leave, err := a.Workspace.Admit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+	}
+	if got := postAs(t, a, key, "/v1/host/streams/Microsoft-Syslog", "", "[]"); got != 429 {
+		t.Errorf("a batch while the server is busy: %d", got)
+	}
+}
+
+// A batch that is sent again, read at another time, is taken once.
+func TestHostBatchOnce(t *testing.T) {
+	a, _ := start(t, testConfig(t))
+	_, token, err := a.Reputation.CreateKey(t.Context(), reputation.NewKey{Name: "enrolment", Scopes: []string{reputation.ScopeEnrol}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := enrol(t, a, token.Reveal())
 	for _, text := range []string{"first", "again"} {
 		if got := postAs(t, a, key, "/v1/host/streams/Microsoft-Syslog", "b1", `[{"Computer":"once","SyslogMessage":"`+text+`"}]`); got != 204 {
 			t.Errorf("batch: %d", got)

@@ -68,15 +68,11 @@ func (s *server) takePost(w http.ResponseWriter, r *http.Request) error {
 	if err := s.authorizePost(r); err != nil {
 		return err
 	}
-	leave, err := s.Workspace.Admit()
+	body, leave, err := s.posted(w, r, maxPost)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	body, err := readPosted(w, r, maxPost)
-	if err != nil {
-		return err
-	}
 	records, err := postedRecords(body)
 	if err != nil {
 		return err

@@ -109,10 +109,11 @@ func (s *server) takeFromHost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readPosted(w, r, maxHostBatch)
+	body, leave, err := s.posted(w, r, maxHostBatch)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	records, err := recordsOf(body)
 	if err != nil {
 		return err

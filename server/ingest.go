@@ -26,15 +26,11 @@ const maxRecords = 50_000
 // Ingestion API. It answers 204 once the rows are committed. A call repeated
 // with the same x-ms-client-request-id and body writes nothing new.
 func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
-	leave, err := s.Workspace.Admit()
+	body, leave, err := s.posted(w, r, maxIngest)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	body, err := readPosted(w, r, maxIngest)
-	if err != nil {
-		return err
-	}
 	records, err := recordsOf(body)
 	if err != nil {
 		return err
@@ -97,6 +93,19 @@ func (s *server) listRules(w http.ResponseWriter, _ *http.Request) error {
 
 func tooLarge(limit int64) *apiError {
 	return &apiError{status: http.StatusRequestEntityTooLarge, code: "ContentLengthLimitExceeded", message: fmt.Sprintf("Maximum allowed content length: %d bytes", limit)}
+}
+
+// posted returns the body of a call that brings data, decompressed, within the
+// limit, if the workspace admits it. The caller calls leave when it is taken in.
+func (s *server) posted(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, leave func(), err error) {
+	if leave, err = s.Workspace.Admit(); err != nil {
+		return nil, nil, err
+	}
+	if body, err = readPosted(w, r, limit); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return body, leave, nil
 }
 
 // readPosted returns the body, decompressed, within the limit.
