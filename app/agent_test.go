@@ -134,7 +134,7 @@ func TestAgent(t *testing.T) {
 	}
 
 	// Its addresses are of the house, though they are public.
-	if err := (hosts{a.State, a.sources.Skip}).HostSeen(t.Context(), hostsOf(t, a)[0].ID, time.Now(), "198.51.100.9", []string{"8.8.8.8"}, "1"); err != nil {
+	if err := a.hosts().HostSeen(t.Context(), hostsOf(t, a)[0].ID, time.Now(), "198.51.100.9", []string{"8.8.8.8"}, "1"); err != nil {
 		t.Fatal(err)
 	}
 	if why := a.sources.Skip.Reason(netip.MustParseAddr("8.8.8.8")); why != "address of the enrolled host web1" {
@@ -211,7 +211,7 @@ dataFlows:
 	}
 	appendLines(t, filepath.Join(logs, "app1.json"), `{"user":"ada","n":1}`, `no JSON`, `{"user":"bob","n":"x"}`)
 	o := agent.Options{Server: a.URL(), Token: token, Rule: "app", Dir: t.TempDir(), Host: "app1"}
-	runAgent(t, o)
+	stopAgent, _ := runAgent(t, o)
 	become(t, a, `App_CL | sort by RawData asc | project strcat(User, "|", N, "|", isnotnull(TimeGenerated), "|", RawData)`,
 		"||true|no JSON\nADA|1|true|{\"user\":\"ada\",\"n\":1}\nBOB||true|{\"user\":\"bob\",\"n\":\"x\"}")
 
@@ -235,10 +235,13 @@ dataFlows:
 		}
 	}
 	// It waits as other senders do while many calls are being taken in.
-	for range 32 {
+	if err := stopAgent(); err != nil { // its heartbeat would be one of them
+		t.Fatal(err)
+	}
+	for {
 		leave, err := a.Workspace.Admit()
 		if err != nil {
-			t.Fatal(err)
+			break
 		}
 		defer leave()
 	}

@@ -173,6 +173,9 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.sources = sources
+	if err := a.hosts().own(ctx); err != nil {
+		return err
+	}
 	tokenKey, err := secretOf(a.cfg.Data, tokenKeyFile, "")
 	if err != nil {
 		return fmt.Errorf("key for tokens: %w", err)

@@ -139,8 +139,8 @@ func (r configReader) providerKeys(c *Config) error {
 // watchEvery is how often it is looked for what other processes have changed.
 const watchEvery = 30 * time.Second
 
-// watchSources takes over data sets whose files have changed, and the verdicts that
-// people set with the command line, until ctx ends.
+// watchSources takes over data sets whose files have changed, the verdicts that
+// people set with the command line, and which hosts were revoked, until ctx ends.
 func (a *App) watchSources(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -154,6 +154,9 @@ func (a *App) watchSources(ctx context.Context) error {
 			}
 			if err := a.sources.Engine.LoadOverrides(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("verdicts that people set are not taken over for now", "err", err)
+			}
+			if err := a.hosts().own(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("hosts that were revoked count as own for now", "err", err)
 			}
 		}
 	}

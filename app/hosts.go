@@ -16,9 +16,12 @@ type hosts struct {
 	skip *reputation.Skipper
 }
 
+func (a *App) hosts() hosts { return hosts{a.State, a.sources.Skip} }
+
 // HostSeen notes a heartbeat.
 func (h hosts) HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) error {
-	if err := h.DB.HostSeen(ctx, id, at, from, private, version); err != nil {
+	moved, err := h.DB.HostSeen(ctx, id, at, from, private, version)
+	if err != nil || !moved {
 		return err
 	}
 	return h.own(ctx)

@@ -23,12 +23,8 @@ func (a *App) wireServer() error {
 	if err != nil {
 		return fmt.Errorf("shared key: %w", err)
 	}
-	enrolled := hosts{a.State, a.sources.Skip}
-	if err := enrolled.own(context.Background()); err != nil {
-		return err
-	}
 	handler := server.New(server.Options{
-		Intake: a.Intake, Hosts: enrolled, SharedKey: shared,
+		Intake: a.Intake, Hosts: a.hosts(), SharedKey: shared,
 		Workspace: a.Workspace, Incidents: a.Incidents, Reputation: a.Reputation, Library: a.Library, Engine: a.sources.Engine,
 		Prowl: server.Prowl(server.ProwlOptions{Reputation: a.Reputation, Engine: a.sources.Engine, Cause: a.cause, Logger: a.component("prowl")}),
 		Cause: a.cause,

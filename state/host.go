@@ -78,19 +78,25 @@ func (db *DB) Host(ctx context.Context, id string) (Host, bool, error) {
 }
 
 // HostSeen notes a heartbeat: when it came, from where, and what addresses the
-// host says it has.
-func (db *DB) HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) error {
+// host says it has. moved says that one of these is not as it was.
+func (db *DB) HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) (moved bool, err error) {
 	list, err := json.Marshal(append([]string{}, private...))
 	if err == nil {
 		err = db.Tx(ctx, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `UPDATE host SET last_seen = ?, address = ?, private = ?, version = ? WHERE key_id = ?`, millis(at), from, string(list), version, id)
+			err := tx.QueryRowContext(ctx, `SELECT address <> ? OR private <> ? FROM host WHERE key_id = ?`, from, string(list), id).Scan(&moved)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil // it has enrolled again meanwhile
+			}
+			if err == nil {
+				_, err = tx.ExecContext(ctx, `UPDATE host SET last_seen = ?, address = ?, private = ?, version = ? WHERE key_id = ?`, millis(at), from, string(list), version, id)
+			}
 			return err
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("note heartbeat of host %s: %w", id, err)
+		return false, fmt.Errorf("note heartbeat of host %s: %w", id, err)
 	}
-	return nil
+	return moved, nil
 }
 
 func scanHost(row interface{ Scan(...any) error }) (Host, error) {
