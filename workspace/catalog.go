@@ -62,24 +62,44 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 // setDefaults gives the columns that the workspace itself fills their defaults,
 // in tables that were made by a Picket that wrote them with every row.
 func (db *DB) setDefaults(ctx context.Context) error {
+	defaults, err := db.defaults(ctx)
+	if err != nil {
+		return err
+	}
 	for name, t := range db.tables {
 		for i, id := range kql.Identifiers(t.Columns) {
 			c := t.Columns[i]
 			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
 				continue
 			}
-			var set bool
 			want := fmt.Sprintf("'%s'", db.blank(t, c))
-			err := db.pool.QueryRowContext(ctx, "SELECT column_default IS NOT DISTINCT FROM ? FROM duckdb_columns() WHERE table_name = ? AND column_name = ?", want, name, id).Scan(&set)
-			if err == nil && !set {
-				_, err = db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quote(name), quote(id), want))
+			if defaults[[2]string{name, id}] == want {
+				continue
 			}
-			if err != nil {
+			if _, err := db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", quote(name), quote(id), want)); err != nil {
 				return fmt.Errorf("table %s: default of %s: %w", name, c.Name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// defaults returns the defaults that columns have, by table and column.
+func (db *DB) defaults(ctx context.Context) (map[[2]string]string, error) {
+	rows, err := db.pool.QueryContext(ctx, "SELECT table_name, column_name, column_default FROM duckdb_columns() WHERE column_default IS NOT NULL")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	defaults := map[[2]string]string{}
+	for rows.Next() {
+		var table, column, text string
+		if err := rows.Scan(&table, &column, &text); err != nil {
+			return nil, err
+		}
+		defaults[[2]string{table, column}] = text
+	}
+	return defaults, rows.Err()
 }
 
 func (db *DB) createBuiltin(ctx context.Context) error {
