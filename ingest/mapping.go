@@ -133,27 +133,14 @@ func (m *mapping) jsonRow(l line) ([]any, bool) {
 	if err := json.Unmarshal(text, &record); err != nil || record == nil {
 		return m.raw(l), true
 	}
-	row, odd := m.row(l), false
-	used := make([]string, 0, len(m.columns)+1)
-	take := func(name string, t kql.Type) any {
-		v, ok := jsonField(record, name)
-		if !ok {
-			return nil
+	row := m.row(l)
+	used, odd := m.fill(row, func(name string, t kql.Type) (value any, there, fits bool) {
+		v, there := jsonField(record, name)
+		if there {
+			value, fits = fromJSON(v, t, l.received, m.loc)
 		}
-		value, ok := fromJSON(v, t, l.received, m.loc)
-		if !ok {
-			odd = true
-			return nil
-		}
-		used = append(used, name)
-		return value
-	}
-	if m.time != "" {
-		row[1] = take(m.time, kql.DateTime)
-	}
-	for i, c := range m.columns {
-		row[len(mappedColumns)+i] = take(c.From, c.Type)
-	}
+		return value, there, fits
+	})
 	for _, name := range used { // after all: a field may be two columns
 		delete(record, name)
 	}
@@ -161,6 +148,28 @@ func (m *mapping) jsonRow(l line) ([]any, bool) {
 		row[5] = marshal(record)
 	}
 	return row, odd
+}
+
+// fill sets the columns of a row to what take reads of their fields: whether the
+// record has the field, and its value fits the type. It returns the fields that
+// are in columns then; odd says that a value did not fit.
+func (m *mapping) fill(row []any, take func(field string, t kql.Type) (value any, there, fits bool)) (used []string, odd bool) {
+	set := func(to *any, field string, t kql.Type) {
+		switch value, there, fits := take(field, t); {
+		case there && fits:
+			*to = value
+			used = append(used, field)
+		case there:
+			odd = true
+		}
+	}
+	if m.time != "" {
+		set(&row[1], m.time, kql.DateTime)
+	}
+	for i, c := range m.columns {
+		set(&row[len(mappedColumns)+i], c.From, c.Type)
+	}
+	return used, odd
 }
 
 // jsonField returns the value of the field of that name, or the one that is
@@ -206,7 +215,6 @@ func (m *mapping) csvRow(l line, names []string, comma rune) ([]any, bool) {
 	if !ok || len(fields) != len(names) {
 		return m.raw(l), true
 	}
-	row, odd := m.row(l), false
 	rest := make(map[string]string, len(fields))
 	for i, name := range names {
 		if _, twice := rest[name]; twice {
@@ -214,26 +222,14 @@ func (m *mapping) csvRow(l line, names []string, comma rune) ([]any, bool) {
 		}
 		rest[name] = fields[i]
 	}
-	var used []string
-	take := func(name string, t kql.Type) any {
+	row := m.row(l)
+	used, odd := m.fill(row, func(name string, t kql.Type) (value any, there, fits bool) {
 		s := rest[name]
-		if s == "" {
-			return nil
+		if s != "" {
+			value, fits = fromText(s, t, l.received, m.loc)
 		}
-		v, ok := fromText(s, t, l.received, m.loc)
-		if !ok {
-			odd = true
-			return nil
-		}
-		used = append(used, name)
-		return v
-	}
-	if m.time != "" {
-		row[1] = take(m.time, kql.DateTime)
-	}
-	for i, c := range m.columns {
-		row[len(mappedColumns)+i] = take(c.From, c.Type)
-	}
+		return value, s != "", fits
+	})
 	for _, name := range used {
 		delete(rest, name)
 	}
