@@ -134,7 +134,7 @@ func TestAgent(t *testing.T) {
 	}
 
 	// Its addresses are of the house, though they are public.
-	if err := a.hosts().HostSeen(t.Context(), hostsOf(t, a)[0].ID, time.Now(), "198.51.100.9", []string{"8.8.8.8"}, "1"); err != nil {
+	if _, err := a.hosts().HostSeen(t.Context(), hostsOf(t, a)[0].ID, time.Now(), "198.51.100.9", []string{"8.8.8.8"}, "1"); err != nil {
 		t.Fatal(err)
 	}
 	if why := a.sources.Skip.Reason(netip.MustParseAddr("8.8.8.8")); why != "address of the enrolled host web1" {

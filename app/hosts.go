@@ -19,12 +19,12 @@ type hosts struct {
 func (a *App) hosts() hosts { return hosts{a.State, a.sources.Skip} }
 
 // HostSeen notes a heartbeat.
-func (h hosts) HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) error {
-	moved, err := h.DB.HostSeen(ctx, id, at, from, private, version)
+func (h hosts) HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) (moved bool, err error) {
+	moved, err = h.DB.HostSeen(ctx, id, at, from, private, version)
 	if err != nil || !moved {
-		return err
+		return moved, err
 	}
-	return h.own(ctx)
+	return moved, h.own(ctx)
 }
 
 // own tells the addresses of all hosts that are not revoked.

@@ -16,7 +16,7 @@ import (
 type Hosts interface {
 	Hosts(ctx context.Context) ([]state.Host, error)
 	Host(ctx context.Context, id string) (state.Host, bool, error)
-	HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) error
+	HostSeen(ctx context.Context, id string, at time.Time, from string, private []string, version string) (moved bool, err error)
 }
 
 // maxHostBatch bounds a batch of an enrolled host: a megabyte of lines as records.
@@ -155,7 +155,7 @@ func (s *server) hostSeen(r *http.Request, h state.Host, records []collection.Re
 			}
 			rec[name] = text
 		}
-		if err := s.Hosts.HostSeen(r.Context(), h.ID, now, from, private, version); err != nil {
+		if _, err := s.Hosts.HostSeen(r.Context(), h.ID, now, from, private, version); err != nil {
 			return err
 		}
 	}
