@@ -15,10 +15,6 @@ import (
 	"picket/kql"
 )
 
-// maxPostField is how much of a text the HTTP Data Collector API keeps, in bytes
-// ("Data limits": 32 KB).
-const maxPostField = 32 << 10
-
 // A Post is a call of the HTTP Data Collector API.
 type Post struct {
 	Call

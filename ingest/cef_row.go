@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -124,10 +123,6 @@ func cefLayout() (columns []string, keys map[string]cefColumn) {
 	custom(cefText, 1, "flexDate", "FlexDate")
 	return columns, keys
 }
-
-// CEFColumns returns the columns of the rows that events become: those of the
-// table CommonSecurityLog that there are keys for.
-func CEFColumns() []string { return slices.Clone(cefColumns) }
 
 // cefRow returns an event as a row of CommonSecurityLog. computer is the host of
 // the syslog header. Times without a zone are in loc.

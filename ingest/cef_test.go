@@ -237,7 +237,7 @@ func TestCEFColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.Append(t.Context(), picket.Batch{Table: cefTable, Columns: CEFColumns(), Rows: [][]any{row}}); err != nil {
+	if err := db.Append(t.Context(), picket.Batch{Table: cefTable, Columns: cefColumns, Rows: [][]any{row}}); err != nil {
 		t.Error(err)
 	}
 	// The columns that no key fills are Sentinel's own.
