@@ -62,6 +62,9 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 // setDefaults gives the columns that the workspace itself fills their defaults,
 // in tables that were made by a Picket that wrote them with every row.
 func (db *DB) setDefaults(ctx context.Context) error {
+	if len(db.tables) == 0 {
+		return nil // DuckDB takes milliseconds to say so
+	}
 	defaults, err := db.defaults(ctx)
 	if err != nil {
 		return err

@@ -256,20 +256,21 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 			}
 		}
 	}
-	var args []driver.NamedValue
+	columns, err := duckdb.NewAppenderFromConn(w.conn, "", "$column")
+	if err != nil {
+		return err
+	}
 	for i, c := range t.Columns[from:] {
 		if exists {
 			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), w.db.columnSQL(t, c))); err != nil {
-				return err
+				return errors.Join(err, columns.Close())
 			}
 		}
-		for _, v := range []any{t.Name, int64(from + i), c.Name, c.Type.String()} {
-			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
+		if err := columns.AppendRow(t.Name, int32(from+i), c.Name, c.Type.String()); err != nil {
+			return errors.Join(err, columns.Close())
 		}
 	}
-	// One statement for all: a start makes every built-in table.
-	rows := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?), ", len(args)/4), ", ")
-	if err := exec(w.conn, `INSERT INTO "$column" VALUES `+rows, args...); err != nil {
+	if err := columns.Close(); err != nil {
 		return err
 	}
 	return exec(w.conn, "COMMIT")
