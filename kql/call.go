@@ -238,7 +238,9 @@ func (b *binder) onceFor(x *syntax.Call, v value) value {
 }
 
 // isRandom reports whether SQL calls what differs from call to call.
-func isRandom(sql string) bool { return strings.Contains(sql, "random()") || strings.Contains(sql, "uuid()") }
+func isRandom(sql string) bool {
+	return strings.Contains(sql, "random()") || strings.Contains(sql, "uuid()")
+}
 
 // materialize binds materialize(T): rows computed once, however often the name
 // is used.

@@ -51,7 +51,7 @@ type value struct {
 	// while no more than depth pipelines are being bound.
 	ofRow bool
 	depth int
-	name    string
+	name  string
 }
 
 // ctx is the place an expression stands in.
