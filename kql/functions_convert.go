@@ -40,8 +40,8 @@ func toHex(n string) string {
 }
 
 // parseJSON is the template of parse_json(): text that is no JSON is itself the
-// value, as a string; the JSON null is null.
-const parseJSON = "nullif(coalesce(TRY_CAST($1 AS JSON), to_json($1)), 'null'::JSON)"
+// value, as a string; the JSON null is null, and so is "" (page "isnull()").
+const parseJSON = "nullif(coalesce(TRY_CAST($1 AS JSON), to_json(nullif($1, ''))), 'null'::JSON)"
 
 // castFunction makes the to…() function of type t.
 func castFunction(name string, t Type) function {
