@@ -2,9 +2,12 @@ package kql
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/bits"
 	"net/netip"
 	"strconv"
@@ -74,11 +77,20 @@ func pureNatives() []Native {
 		f    func(a []string) (string, bool)
 	}{
 		{"kql_parse_xml", 1, func(a []string) (string, bool) { return parseXML(a[0]) }},
+		{"kql_datetime", 1, func(a []string) (string, bool) {
+			t, err := ParseDateTime(a[0])
+			return strconv.FormatInt(t, 10), err == nil
+		}},
+		{"kql_canonical_json", 1, func(a []string) (string, bool) { return canonicalJSON(a[0]) }},
 		{"kql_xxhash64", 2, func(a []string) (string, bool) { return hashOf(a[0], a[1]) }},
-		{"kql_unzlib", 1, func(a []string) (string, bool) { return unzlibText(a[0]) }},
-		{"kql_ungzip", 1, func(a []string) (string, bool) { return ungzipText(a[0]) }},
-		{"kql_zlib", 1, func(a []string) (string, bool) { return zlibText(a[0]) }},
-		{"kql_gzip", 1, func(a []string) (string, bool) { return gzipText(a[0]) }},
+		{"kql_unzlib", 1, func(a []string) (string, bool) {
+			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })
+		}},
+		{"kql_ungzip", 1, func(a []string) (string, bool) {
+			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
+		}},
+		{"kql_zlib", 1, func(a []string) (string, bool) { return zlibOf(a[0]) }},
+		{"kql_gzip", 1, func(a []string) (string, bool) { return gzipOf(a[0]) }},
 		{"kql_addresses", 1, func(a []string) (string, bool) { return addressesIn(a[0]), true }},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
 		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},

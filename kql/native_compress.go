@@ -3,10 +3,9 @@ package kql
 import (
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"hash/adler32"
 	"hash/crc32"
 	"io"
@@ -32,53 +31,38 @@ func decompress(s string, open func(io.Reader) (io.Reader, error)) (string, bool
 	return string(out), true
 }
 
-func unzlibText(s string) (string, bool) {
-	return decompress(s, func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })
-}
-
-func ungzipText(s string) (string, bool) {
-	return decompress(s, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
-}
-
-// zlibText compresses s in the format of RFC 1950, with a window of 32 KB.
-func zlibText(s string) (string, bool) {
-	b, ok := deflate([]byte{0x78, 0x01}, s)
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, adler32.Checksum([]byte(s)))), ok
-}
-
-// gzipText compresses s in the format of RFC 1952, of no time and no system.
-func gzipText(s string) (string, bool) {
+// gzipOf packs s as RFC 1952 has it, with the least of headers: no time, and
+// no operating system told.
+func gzipOf(s string) (string, bool) {
 	b, ok := deflate([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}, s)
 	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE([]byte(s)))
-	return base64.StdEncoding.EncodeToString(binary.LittleEndian.AppendUint32(b, uint32(len(s)))), ok
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s)))
+	return base64.StdEncoding.EncodeToString(b), ok
 }
 
-// deflate appends s to head in the format of RFC 1951. What compression would
-// make no shorter is stored, in one block where it fits: so the pages print it.
+// zlibOf packs s as RFC 1950 has it.
+func zlibOf(s string) (string, bool) {
+	b, ok := deflate([]byte{0x78, 1}, s)
+	b = binary.BigEndian.AppendUint32(b, adler32.Checksum([]byte(s)))
+	return base64.StdEncoding.EncodeToString(b), ok
+}
+
+// deflate appends s as RFC 1951 has it. Where packing does not make it shorter
+// than it is, s stands in one block as it is (section 3.2.4), which is what
+// the examples of gzip_compress_to_base64_string() and its sister print.
 func deflate(head []byte, s string) ([]byte, bool) {
-	packed := bytes.NewBuffer(bytes.Clone(head))
-	w, err := flate.NewWriter(packed, flate.DefaultCompression)
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
 	if err != nil {
 		return nil, false
 	}
-	if _, err := io.WriteString(w, s); err != nil || w.Close() != nil {
+	_, err = io.WriteString(w, s)
+	if errors.Join(err, w.Close()) != nil {
 		return nil, false
 	}
-	if packed.Len() < len(head)+len(s) {
-		return packed.Bytes(), true
+	if n := len(s); n > 0 && n <= 0xffff && b.Len() >= n {
+		stored := append(head, 1, byte(n), byte(n>>8), byte(^n), byte(^n>>8))
+		return append(stored, s...), true
 	}
-	const most = 1<<16 - 1
-	for out := head; ; s = s[most:] {
-		n, last := min(len(s), most), byte(0)
-		if n == len(s) {
-			last = 1
-		}
-		out = append(out, last)
-		out = binary.LittleEndian.AppendUint16(out, uint16(n))
-		out = binary.LittleEndian.AppendUint16(out, ^uint16(n))
-		out = append(out, s[:n]...)
-		if last == 1 {
-			return out, true
-		}
-	}
+	return append(head, b.Bytes()...), true
 }
