@@ -240,7 +240,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 		case <-g.started:
 		case <-ctx.Done():
 		}
-		timer := time.NewTimer(b.opts.MaxDelay)
+		timer := time.NewTimer(b.left(g))
 		select {
 		case <-timer.C:
 		case <-g.due:
@@ -258,6 +258,14 @@ func (b *Batcher) current() *group {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.filling
+}
+
+// left returns how long the first row of g may still wait: it came while the
+// batch before was being written, maybe.
+func (b *Batcher) left(g *group) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opts.MaxDelay - time.Since(g.began)
 }
 
 // take ends the filling of a group and returns it, or nil if it has no rows.

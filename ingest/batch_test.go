@@ -142,6 +142,30 @@ func TestBatcherDelay(t *testing.T) {
 	})
 }
 
+// TestBatcherDelayWhileWriting holds that a row waits for as long as any other
+// when it came while the batch before was being written, which took its time.
+func TestBatcherDelayWhileWriting(t *testing.T) {
+	for _, c := range []struct{ writes, want time.Duration }{{700 * time.Millisecond, time.Second}, {3 * time.Second, 3 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := &store{before: func(picket.Batch) error { time.Sleep(c.writes); return nil }}
+			b, stop := startBatcher(t, slow, BatchOptions{})
+			add(t, b, 1)
+			time.Sleep(time.Second) // it is being written
+			synctest.Wait()
+			start := time.Now()
+			if err := add(t, b, 2).Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if d, want := time.Since(start), c.want+c.writes; d != want {
+				t.Errorf("with writes of %s, a row that came during one waited %s, want %s", c.writes, d, want)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestBatcherFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(store)

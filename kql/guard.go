@@ -2,6 +2,7 @@ package kql
 
 import (
 	"fmt"
+	"math"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
@@ -40,6 +41,9 @@ const (
 	endless = 1 << 40
 	// unknownStates is what a pattern is taken for that only the data knows.
 	unknownStates = 5000
+	// shortWork is what a regular expression may do over a text that needs no guard,
+	// in states of it at a character: at 20 ns and worst, half a second a step.
+	shortWork = 12_000
 )
 
 // size is how many bytes e may have, roughly.
@@ -198,8 +202,21 @@ func guardRegex(text, pattern expr, every bool, f func(text expr) (string, error
 		return "", err
 	}
 	work := fmt.Sprintf("(%s, %d, %d)", text.sql, states, square)
-	return "CASE WHEN " + GuardLight + work + " THEN " + plain + " ELSE (list_transform(" + GuardPieces + work +
+	light := fmt.Sprintf("CASE WHEN strlen(%s) <= %d THEN true ELSE %s%s END", text.sql, shortText(states, square), GuardLight, work)
+	return "CASE WHEN " + light + " THEN " + plain + " ELSE (list_transform(" + GuardPieces + work +
 		`, lambda "$t": CASE WHEN ` + GuardAlive + `("$t", current_connection_id()) THEN ` + piece + " END)[1]) END", nil
+}
+
+// shortText is how many bytes a text may have over which a pattern of so many
+// states does no more than shortWork. To ask the guard costs as much as a small
+// pattern over such a text.
+func shortText(states, square int) int {
+	n := float64(shortWork) / float64(states)
+	if square == 1 { // n*states + n*n/20, see GuardLight
+		s := float64(states)
+		n = 10 * (math.Sqrt(s*s+shortWork/5) - s)
+	}
+	return int(n)
 }
 
 // costly reports whether a pattern may take long over a text. One without

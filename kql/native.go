@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Native is a function that compiled queries call and SQL cannot express. Who
@@ -79,6 +77,11 @@ func pureNatives() []Native {
 		f    func(a []string) (string, bool)
 	}{
 		{"kql_parse_xml", 1, func(a []string) (string, bool) { return parseXML(a[0]) }},
+		{"kql_datetime", 1, func(a []string) (string, bool) {
+			t, err := ParseDateTime(a[0])
+			return strconv.FormatInt(t, 10), err == nil
+		}},
+		{"kql_canonical_json", 1, func(a []string) (string, bool) { return canonicalJSON(a[0]) }},
 		{"kql_xxhash64", 2, func(a []string) (string, bool) { return hashOf(a[0], a[1]) }},
 		{"kql_unzlib", 1, func(a []string) (string, bool) {
 			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })
@@ -86,12 +89,8 @@ func pureNatives() []Native {
 		{"kql_ungzip", 1, func(a []string) (string, bool) {
 			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
 		}},
-		{"kql_zlib", 1, func(a []string) (string, bool) {
-			return compress(a[0], func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
-		}},
-		{"kql_gzip", 1, func(a []string) (string, bool) {
-			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
-		}},
+		{"kql_zlib", 1, func(a []string) (string, bool) { return zlibOf(a[0]) }},
+		{"kql_gzip", 1, func(a []string) (string, bool) { return gzipOf(a[0]) }},
 		{"kql_addresses", 1, func(a []string) (string, bool) { return addressesIn(a[0]), true }},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
 		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},
@@ -233,35 +232,6 @@ func xxhash64(b []byte) uint64 {
 	h = (h ^ h>>33) * p2
 	h = (h ^ h>>29) * p3
 	return h ^ h>>32
-}
-
-// maxUnpacked bounds what a few compressed bytes may become.
-const maxUnpacked = 16 << 20
-
-func decompress(s string, open func(io.Reader) (io.Reader, error)) (string, bool) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		return "", false
-	}
-	r, err := open(bytes.NewReader(b))
-	if err != nil {
-		return "", false
-	}
-	out, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
-	if err != nil || len(out) > maxUnpacked || !utf8.Valid(out) {
-		return "", false
-	}
-	return string(out), true
-}
-
-func compress(s string, open func(io.Writer) io.WriteCloser) (string, bool) {
-	var b bytes.Buffer
-	w := open(&b)
-	_, err := io.WriteString(w, s)
-	if errors.Join(err, w.Close()) != nil {
-		return "", false
-	}
-	return base64.StdEncoding.EncodeToString(b.Bytes()), true
 }
 
 // cidrList writes the range between two IPv4 addresses as prefixes.
