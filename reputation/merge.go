@@ -49,7 +49,7 @@ func Merge(ip netip.Addr, findings []Finding, override *Override, now time.Time)
 	for i := range findings {
 		f := &findings[i]
 		p.CostUSD += f.CostUSD
-		if f.State == Waiting || f.State == Failed || f.State == Refused {
+		if f.State == Waiting || f.State == Failed || f.State == Refused || f.State == Skipped {
 			p.Status = StatusPartial
 		}
 	}
