@@ -35,7 +35,7 @@ func convertFunctions() []function {
 
 // toHex writes a number in hexadecimal digits, at least $2 of them.
 func toHex(n string) string {
-	return "coalesce(lower(lpad(hex(" + n + "), greatest(coalesce($2, 0), length(hex(" + n + ")))::INTEGER, '0')), '')"
+	return "coalesce(lower(lpad(hex(" + n + "), greatest(least(coalesce($2, 0), 16), length(hex(" + n + ")))::INTEGER, '0')), '')"
 }
 
 // parseJSON is the template of parse_json(): text that is no JSON is itself the
@@ -142,10 +142,10 @@ func fromText(text expr, t Type) string {
 	case Int, Long:
 		return expand("CASE WHEN regexp_full_match($1, "+wholeNumber+") THEN TRY_CAST($1 AS "+t.SQL()+") END", args)
 	case Real, Decimal:
-		return expand("TRY_CAST($1 AS "+t.SQL()+")", args)
-	case Guid:
-		return expand(`CASE WHEN regexp_full_match(replace(trim($1, ' {}()'), '-', ''), '[0-9a-fA-F]{32}') THEN
-lower(regexp_replace(replace(trim($1, ' {}()'), '-', ''), '(.{8})(.{4})(.{4})(.{4})(.{12})', '\1-\2-\3-\4-\5')) END`, args)
+		return expand("CASE WHEN NOT contains($1, '_') THEN TRY_CAST($1 AS "+t.SQL()+") END", args)
+	case Guid: // what stands behind it does not count
+		const form = `'^[ {(]*([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})(?s:.*)$'`
+		return expand("lower(nullif(regexp_replace(regexp_extract($1, "+form+"), "+form+`, '\1-\2-\3-\4-\5'), ''))`, args)
 	case DateTime:
 		return "(" + expand(readDateTime, args) + ")"
 	case TimeSpan:

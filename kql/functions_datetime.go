@@ -81,9 +81,9 @@ func datetimeFunctions() []function {
 		start, one := p.start, strings.ReplaceAll(p.start, "$2", "0")
 		end := strings.ReplaceAll(p.start, "$2", "$2 + 1")
 		fs = append(fs,
-			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, start, DateTime, Long)),
+			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, inRange(start), DateTime, Long)),
 			fn("endof"+p.name,
-				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, "("+end+" - 1)", DateTime, Long)))
+				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, inRange("("+end+" - 1)"), DateTime, Long)))
 	}
 	return fs
 }
@@ -97,6 +97,11 @@ const makeDatetime = "CASE WHEN $1 BETWEEN 1 AND 9999 AND coalesce($4, 0) BETWEE
 func makeTimespan(d, h, m, s string) string {
 	return "CASE WHEN " + h + " BETWEEN 0 AND 23 AND " + m + " BETWEEN 0 AND 59 AND " + s + " >= 0 AND " + s + " < 60 THEN " +
 		d + " * " + day + " + " + h + " * " + hour + " + " + m + " * " + minute + " + round(" + s + " * 1e7)::BIGINT END"
+}
+
+// inRange makes null of what is before year 1 or after year 9999.
+func inRange(sql string) string {
+	return fmt.Sprintf("TRY(CASE WHEN %s BETWEEN 0 AND %d THEN %[1]s END)", sql, MaxDateTime)
 }
 
 // unixFunction makes unixtime_…_todatetime(); what no datetime can hold is null.
@@ -180,11 +185,11 @@ func lowerDatetimeAdd(c *call) (string, error) {
 	args := []expr{c.args[2], c.args[1]}
 	switch ticks, months := clockUnits[u], monthUnits[u]; {
 	case months > 0:
-		return expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args), nil
+		return inRange(expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args)), nil
 	case ticks > 0:
-		return expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args), nil
+		return inRange(expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args)), nil
 	case u == "nanosecond":
-		return expand("($1 + $2 // 100)", args), nil
+		return inRange(expand("($1 + $2 // 100)", args)), nil
 	}
 	return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
 }
@@ -208,7 +213,7 @@ func lowerDatetimeDiff(c *call) (string, error) {
 	case ticks > 0:
 		count = fmt.Sprintf("($1 // %d)", ticks)
 	case u == "nanosecond":
-		return "((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
+		return "TRY((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
 	default:
 		return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
 	}
