@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"picket"
 	"sync"
+
+	"picket"
 
 	"picket/collection"
 	"picket/ingest"

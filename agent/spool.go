@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"picket"
 	"slices"
 	"strings"
 	"sync"
+
+	"picket"
 
 	"github.com/klauspost/compress/zstd"
 )

@@ -15,11 +15,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"picket"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
+
+	"picket"
 )
 
 // The files of a data folder's certificate authority.

@@ -9,6 +9,7 @@ import (
 
 	"picket/ingest"
 	"picket/kql"
+	"picket/workspace"
 )
 
 // LogConfig is a file to follow, or a pattern of such: in picket.yaml its path
@@ -73,6 +74,9 @@ func (l LogConfig) ingestFormat() (*ingest.Format, error) {
 			return nil, fmt.Errorf("format is missing; want one of %v", ingest.FormatNames())
 		}
 		return nil, nil
+	}
+	if workspace.Builtin(l.Table) {
+		return nil, fmt.Errorf("table %s has columns of its own, which %s has not; want another, for example %[1]s_CL", l.Table, l.Format)
 	}
 	return ingest.NewFormat(o)
 }

@@ -32,7 +32,7 @@ func TestLogConfig(t *testing.T) {
     columns:
       User: string
       Bytes: {type: long, from: http.bytes}
-  - {path: /srv/x.csv, format: csv, table: X_CL, fields: [a, b], delimiter: "\t"}
+  - {path: /srv/x.csv, format: csv, table: SecurityEvent, fields: [a, b], delimiter: "\t"}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestLogConfig(t *testing.T) {
 		}
 		got = append(got, f)
 	}
-	if got[0] != nil || got[1].Table != "NGINX_CL" || got[3].Table != "X_CL" {
+	if got[0] != nil || got[1].Table != "NGINX_CL" || got[3].Table != "SecurityEvent" {
 		t.Errorf("%+v", got)
 	}
 	want := []kql.Column{{Name: "User", Type: kql.String}, {Name: "Bytes", Type: kql.Long}}
@@ -81,7 +81,8 @@ func TestLogConfig(t *testing.T) {
 	bad(`{path: x, format: iis}`, `unknown format "iis"; want one of syslog`)
 	bad(`{path: x, format: json}`, "needs a table")
 	bad(`{path: x, table: X_CL}`, "format is missing")
-	bad(`{path: x, format: json, table: Syslog}`, `table "Syslog"`)
+	bad(`{path: x, format: json, table: Syslog}`, "table Syslog has columns of its own")
+	bad(`{path: x, format: json, table: a-b}`, `table "a-b"`)
 	bad(`{path: x, format: syslog, table: X_CL}`, "its own table")
 	bad(`{path: x, format: nginx, columns: {a: string}}`, "columns of its own")
 	bad(`{path: x, format: json, table: X_CL, columns: {a: text}}`, `unknown type "text"`)

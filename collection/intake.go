@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -208,18 +207,18 @@ func batchOf(table, id string, columns []kql.Column, rows [][]any, now time.Time
 	return b
 }
 
-var customTable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}_CL$`)
-
 // uploadBuiltin takes the records of the built-in rule, which has a stream for
 // every table that takes records. The first records of a _CL table make it, and
-// later ones add the columns it lacks.
+// later ones add the columns it lacks; tables with Azure's names have the columns
+// that are built in or that a rule has given them.
 func (in *Intake) uploadBuiltin(ctx context.Context, stream string, c Call) error {
 	name, ok := Table(stream)
 	t, exists := in.ws.Table(name)
+	custom := customTable.MatchString(name)
 	switch {
-	case !ok || !exists && !customTable.MatchString(name):
-		return &StreamError{stream, "Custom- and the name of a table that ends in _CL, Microsoft-Syslog or Microsoft-CommonSecurityLog"}
-	case exists && in.opts.Fixed(name):
+	case !ok || !exists && !custom:
+		return &StreamError{stream, "Custom- and the name of a table that ends in _CL, Microsoft-Syslog, Microsoft-CommonSecurityLog, or Microsoft- and a table that a rule has made"}
+	case exists && (!custom || in.opts.Fixed(name)):
 		columns := ownColumns(t.Columns)
 		return in.ws.Append(ctx, batchOf(name, c.ID, columns, rowsOf(columns, c.Records), in.opts.Now()))
 	}

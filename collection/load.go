@@ -258,7 +258,7 @@ func (l *loader) flow(r *Rule, f dataFlow) {
 		}
 		table, ok := Table(out)
 		if !ok {
-			l.bad(out, "dataFlows: found the output %q; want Custom- and a table whose name ends in _CL, Microsoft-Syslog or Microsoft-CommonSecurityLog, as outputStream", out)
+			l.bad(out, "dataFlows: found the output %q; want Custom- and a table whose name ends in _CL, or Microsoft- and a table of Azure's that Picket does not write itself, as outputStream", out)
 			continue
 		}
 		flow := Flow{Transform: identity(f.TransformKQL), Table: table}
@@ -343,14 +343,13 @@ func (l *loader) target(name string, cols []kql.Column) {
 			t = &kql.Table{Name: name, Columns: slices.Clone(have.Columns)}
 		}
 	}
-	custom := strings.HasSuffix(name, "_CL")
 	for _, c := range cols {
 		i := slices.IndexFunc(t.Columns, func(h kql.Column) bool { return h.Name == c.Name })
 		switch {
 		case i >= 0 && (t.Columns[i].Type == c.Type || reserved(c.Name)):
 		case i >= 0:
 			l.bad(c.Name, "the column %s of table %s is a %s, and what flows there a %s; transform it, for example with %s", c.Name, name, t.Columns[i].Type, c.Type, converter(t.Columns[i].Type))
-		case custom || strings.HasSuffix(c.Name, "_CF"):
+		case !fixedTable(name) || strings.HasSuffix(c.Name, "_CF"):
 			t.Columns = append(t.Columns, c)
 		default:
 			l.bad(c.Name, "table %s has no column %s; leave it out with project-away, or end its name in _CF", name, c.Name)

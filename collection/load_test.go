@@ -1,6 +1,7 @@
 package collection
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,6 +72,49 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// A rule makes tables under Azure's names, so that content for them finds them.
+func TestLoadAzureTable(t *testing.T) {
+	ws := openWorkspace(t)
+	text := strings.Replace(good, "Custom-B_CL", "Microsoft-SecurityEvent", 1)
+	rules, tables, err := Load(fstest.MapFS{"win.yaml": {Data: []byte(text)}}, ".", ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := New(t.Context(), ws, rules, tables, Options{Fixed: workspace.Builtin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := Call{Records: []Record{{"at": []byte(`"2024-01-02T03:04:05Z"`), "x": []byte(`"4625"`), "n": []byte("7"), "more": []byte("1")}}}
+	for _, to := range [][2]string{{rules[0].ID, "Custom-A"}, {BuiltinID(ws.ID()), "Microsoft-SecurityEvent"}} {
+		if err := in.Upload(t.Context(), to[0], to[1], call); err != nil {
+			t.Errorf("%s: %v", to[1], err)
+		}
+	}
+	res, err := ws.Query(t.Context(), "SecurityEvent | where x == '4625' and n == 7 and Type == 'SecurityEvent' | count", kql.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, err := range res.Rows() {
+		if err != nil || row[0] != int64(2) {
+			t.Error(row, err)
+		}
+	}
+	var unknown *StreamError
+	if err := in.Upload(t.Context(), BuiltinID(ws.ID()), "Microsoft-SigninLogs", call); !errors.As(err, &unknown) {
+		t.Errorf("a table that no rule has made: %v", err)
+	}
+}
+
+// Of the built-in tables with Azure's names each is either written by Picket alone
+// or has the columns it has.
+func TestBuiltinTables(t *testing.T) {
+	for _, name := range openWorkspace(t).Tables() {
+		if !strings.HasSuffix(name, "_CL") && ownTable(name) == fixedTable(name) {
+			t.Errorf("%s: own %v, fixed %v", name, ownTable(name), fixedTable(name))
+		}
+	}
+}
+
 // Each mistake is told with its place and what is wanted.
 func TestLoadProblems(t *testing.T) {
 	ws := openWorkspace(t)
@@ -81,6 +125,7 @@ func TestLoadProblems(t *testing.T) {
 		"project TimeGenerated = at, x":    {"project TimeGenerated = att, x", "att"},
 		"source | project":                 {"source | take 1 | project", "take or sample looks at several records"},
 		"outputStream: Custom-A_CL":        {"outputStream: A_CL", `found the output "A_CL"; want Custom-`},
+		"Custom-B_CL}":                     {"Microsoft-Usage}", `found the output "Microsoft-Usage"; want`},
 		"project TimeGenerated = at, x\"":  {"project TimeGenerated = x\"", "the column TimeGenerated of table A_CL is a datetime"},
 		"{streams: [Microsoft-Syslog], de": {"{streams: [Microsoft-Sislog], de", "the stream Microsoft-Sislog is not declared"},
 		"transformKql:":                    {"transformKQL:", `unknown field "transformKQL"`},

@@ -9,6 +9,7 @@ package collection
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 
 	"picket/kql"
@@ -71,21 +72,35 @@ func DefaultSources() Sources {
 }
 
 // Table returns the table whose records have the stream's name: X_CL of
-// Custom-X_CL, Syslog of Microsoft-Syslog; ok says whether it is such a name.
+// Custom-X_CL, SecurityEvent of Microsoft-SecurityEvent; ok says whether it is
+// such a name and records can be sent to the table.
 func Table(stream string) (table string, ok bool) {
 	if table, ok = strings.CutPrefix(stream, "Custom-"); ok {
-		return table, strings.HasSuffix(table, "_CL")
+		return table, customTable.MatchString(table)
 	}
 	table, ok = strings.CutPrefix(stream, "Microsoft-")
-	return table, ok && takesRecords(table)
+	return table, ok && azureTable.MatchString(table) && !strings.HasSuffix(table, "_CL") && !ownTable(table)
 }
 
-// takesRecords tells the tables of Azure's own that records can be sent to. Others
-// are written by the services they are of (Microsoft page "Logs Ingestion API",
-// Supported tables); Heartbeat is for agents.
-func takesRecords(table string) bool {
+var (
+	customTable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}_CL$`)
+	azureTable  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
+)
+
+// ownTable tells the tables that only Picket writes.
+func ownTable(table string) bool {
 	switch table {
-	case "Syslog", "CommonSecurityLog", "Heartbeat":
+	case "SecurityAlert", "SecurityIncident", "SentinelHealth", "Usage":
+		return true
+	}
+	return false
+}
+
+// fixedTable tells the tables of Azure's whose columns are built in: rules add
+// none. Others have those that flow to them.
+func fixedTable(table string) bool {
+	switch table {
+	case "CommonSecurityLog", "Heartbeat", "Syslog":
 		return true
 	}
 	return false

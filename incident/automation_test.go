@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -484,7 +485,7 @@ func TestTriggerBody(t *testing.T) {
 	}
 	p := got.Object.Properties
 	if got.ObjectSchemaType != "Incident" || got.ObjectEventType != "Create" || got.IncidentUpdates != nil || got.Object.Type != "Microsoft.SecurityInsights/Incidents" ||
-		IDOf(got.Object.ID) != in.ID || got.Object.Name != in.ID || p.IncidentNumber != 1 || p.Title != "Failed logins" || p.Severity != "Medium" || p.Status != "New" ||
+		path.Base(got.Object.ID) != in.ID || got.Object.Name != in.ID || p.IncidentNumber != 1 || p.Title != "Failed logins" || p.Severity != "Medium" || p.Status != "New" ||
 		p.Labels == nil || p.Comments == nil || p.AdditionalData["alertsCount"] != 1.0 {
 		t.Errorf("%s", body)
 	}

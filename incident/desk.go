@@ -126,9 +126,3 @@ func (d *Desk) ByNumber(ctx context.Context, number int64) (picket.Incident, err
 func (d *Desk) List(ctx context.Context, f state.IncidentFilter) ([]picket.Incident, error) {
 	return d.st.Incidents(ctx, f)
 }
-
-// IDOf returns the incident's ID of its Azure resource ID, which is what
-// playbooks have; an ID alone is returned as it is.
-func IDOf(resourceID string) string {
-	return strings.ToLower(resourceID[strings.LastIndexByte(resourceID, '/')+1:])
-}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func startPipeline(ctx context.Context, dir string, now time.Time) (*pipeline, e
 			if err := json.Unmarshal([]byte(trigger), &t); err != nil {
 				return "", err
 			}
-			id := incident.IDOf(t.Object.ID)
+			id := path.Base(t.Object.ID)
 			return id, p.desk.Comment(ctx, id, picket.Comment{ID: "summary", Message: "<p>looked up</p>"}, incident.Actor{Kind: incident.Playbook, Name: "prowl-enrich-incident", RunID: runID})
 		}, dbos.WithStepMaxRetries(5))
 	}, dbos.WithWorkflowName("prowl-enrich-incident"))

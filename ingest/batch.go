@@ -19,7 +19,7 @@ var ErrStopped = errors.New("ingest: stopped")
 
 // BatchOptions says when a batch is full. Zero values mean the defaults.
 type BatchOptions struct {
-	MaxDelay time.Duration // how long the first row may wait; default 1 s
+	MaxDelay time.Duration // how long the first row may wait; default 0.5 s
 	MaxRows  int           // default 122,880, which the workspace can write straight to their place
 	MaxBytes int           // of memory, roughly; default 64 MiB
 
@@ -31,7 +31,7 @@ type BatchOptions struct {
 }
 
 func (o BatchOptions) withDefaults() BatchOptions {
-	o.MaxDelay = cmp.Or(max(0, o.MaxDelay), time.Second)
+	o.MaxDelay = cmp.Or(max(0, o.MaxDelay), 500*time.Millisecond)
 	o.MaxRows = cmp.Or(max(0, o.MaxRows), 122_880)
 	o.MaxBytes = cmp.Or(max(0, o.MaxBytes), 64<<20)
 	o.Drain = cmp.Or(max(0, o.Drain), 10*time.Second)
@@ -240,7 +240,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 		case <-g.started:
 		case <-ctx.Done():
 		}
-		timer := time.NewTimer(b.opts.MaxDelay)
+		timer := time.NewTimer(b.left(g))
 		select {
 		case <-timer.C:
 		case <-g.due:
@@ -258,6 +258,14 @@ func (b *Batcher) current() *group {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.filling
+}
+
+// left returns how long the first row of g may still wait: it came while the
+// batch before was being written, maybe.
+func (b *Batcher) left(g *group) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opts.MaxDelay - time.Since(g.began)
 }
 
 // take ends the filling of a group and returns it, or nil if it has no rows.

@@ -55,7 +55,8 @@ type FormatOptions struct {
 	Name string
 
 	// Table is the table for the rows: one whose name ends with _CL, as Azure
-	// Monitor has it for custom logs. The formats json, csv and text need it;
+	// Monitor has it for custom logs, or one of Azure's, such as SecurityEvent, so
+	// that content for that finds them. The formats json, csv and text need it;
 	// apache and nginx have a default; syslog and cef have their own.
 	Table string
 
@@ -97,9 +98,9 @@ func NewFormat(o FormatOptions) (*Format, error) {
 	case (o.Name == "syslog" || o.Name == "cef") && o.Table != "":
 		return nil, fmt.Errorf("%s always goes to its own table; leave table out", o.Name)
 	case (mapped || o.Name == "text") && o.Table == "":
-		return nil, fmt.Errorf("format %s needs a table; want a name that ends with _CL", o.Name)
-	case o.Table != "" && !customTable.MatchString(o.Table):
-		return nil, fmt.Errorf("table %q: want letters, digits and _, a letter first, _CL at the end, at most 63", o.Table)
+		return nil, fmt.Errorf("format %s needs a table; want a name that ends with _CL, or one of Azure's tables", o.Name)
+	case o.Table != "" && !tableName.MatchString(o.Table):
+		return nil, fmt.Errorf("table %q: want letters, digits and _, a letter first, at most 63; _CL at the end, unless it is one of Azure's tables", o.Table)
 	}
 	switch o.Name {
 	case "syslog":
@@ -116,7 +117,7 @@ func NewFormat(o FormatOptions) (*Format, error) {
 	return nil, fmt.Errorf("unknown format %q; want one of %s", o.Name, strings.Join(FormatNames(), ", "))
 }
 
-var customTable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}_CL$`)
+var tableName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 
 // Definition is the table to make for a Custom format.
 func (f *Format) Definition() kql.Table {

@@ -30,6 +30,10 @@ type binder struct {
 	size      int  // bytes of SQL written so far
 	full      bool // a limit was reached and reported
 	hoists    int
+	pipes     int                // pipelines being bound, one in the other
+	rowRefs   int                // names bound so far that depend on a row
+	aliases   map[string]bool    // databases that alias statements name
+	once      map[onceKey]string // toscalar() of what differs from call to call
 	views     []viewDef
 	expanding map[string]bool // functions of the workspace that are being bound
 	rend      *Render

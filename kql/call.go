@@ -37,8 +37,10 @@ func (b *binder) call(x *syntax.Call, c *ctx) value {
 		e := b.apply(f, x, c)
 		return value{scalar: &e}
 	}
-	if v, ok := b.external(name, x, x.Args, c); ok {
-		return v
+	if c.env.sees(name) {
+		if v, ok := b.external(name, x, x.Args, c); ok {
+			return v
+		}
 	}
 	if b.refuseFunction(x) {
 		return value{}
@@ -194,7 +196,7 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 	}
 	v := b.any(x.Args[0], &ctx{env: c.env})
 	if v.rel == nil {
-		return v
+		return b.onceFor(x, v)
 	}
 	if len(v.rel.cols) == 0 && v.rel.loose != nil {
 		return scalarValue(unknown())
@@ -209,6 +211,35 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 		sql = "coalesce(" + sql + ", '')"
 	}
 	return scalarValue(expr{sql: sql, typ: col.typ})
+}
+
+// onceKey tells one toscalar() of a text, with what became of its parameters.
+type onceKey struct {
+	at  *syntax.Call
+	sql string
+}
+
+// onceFor has the value of toscalar(v) computed a single time for the query,
+// also where it is random.
+func (b *binder) onceFor(x *syntax.Call, v value) value {
+	if v.scalar == nil || v.scalar.lit != nil || v.scalar.typ == Unknown || !isRandom(v.scalar.sql) {
+		return v
+	}
+	key := onceKey{x, v.scalar.sql}
+	from, ok := b.once[key]
+	if !ok {
+		from = b.emit("SELECT "+v.scalar.sql+" AS v", false)
+		if b.once == nil {
+			b.once = map[onceKey]string{}
+		}
+		b.once[key] = from
+	}
+	return scalarValue(expr{sql: "(SELECT v FROM " + from + ")", typ: v.scalar.typ})
+}
+
+// isRandom reports whether SQL calls what differs from call to call.
+func isRandom(sql string) bool {
+	return strings.Contains(sql, "random()") || strings.Contains(sql, "uuid()")
 }
 
 // materialize binds materialize(T): rows computed once, however often the name

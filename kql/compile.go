@@ -216,9 +216,9 @@ func (b *binder) stmts(list []syntax.Stmt, env *env) value {
 				env.vars[s.Name.Text] = &value{pattern: s, env: env, name: s.Name.Text}
 			}
 		case *syntax.AliasStmt:
-			b.errorf(s, "SEM0104", "alias database is not supported: a workspace is one database")
+			b.alias(s, env)
 		case *syntax.RestrictStmt:
-			b.errorf(s, "SEM0105", "restrict access is not supported")
+			b.restrict(s, env)
 		}
 	}
 	return out
@@ -240,8 +240,10 @@ func (b *binder) let(s *syntax.LetStmt, env *env) {
 		b.openBody(fn, env)
 		return
 	}
+	before := b.rowRefs
 	v := b.any(s.Value, &ctx{env: env})
 	v.name = s.Name.Text
+	v.ofRow, v.depth = b.rowRefs > before && v.scalar != nil, b.pipes
 	if v.rel == nil && v.scalar == nil && v.fn == nil {
 		v.scalar = &expr{sql: "NULL", typ: Unknown}
 	}

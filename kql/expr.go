@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -93,8 +94,10 @@ func (b *binder) any(x syntax.Expr, c *ctx) value {
 	case *syntax.Path:
 		return b.path(x, c)
 	case *syntax.Pipe:
+		defer b.ownRows()()
 		return value{rel: b.pipe(x, c.env)}
 	case *syntax.SourceOp:
+		defer b.ownRows()()
 		return value{rel: b.sourceOp(x.Op, c.env)}
 	case *syntax.DataTable:
 		return value{rel: b.dataTable(x, c.env)}
@@ -119,13 +122,10 @@ func (b *binder) nameAny(n *syntax.Name, c *ctx) value {
 		if v.fn != nil && len(v.fn.Params) == 0 {
 			return b.invoke(v, n, nil, c)
 		}
-		return *v
+		return b.inRow(v, n)
 	}
 	if c.cols == nil {
-		if r, ok := b.table(n.Text); ok {
-			return value{rel: r}
-		}
-		if v, ok := b.external(n.Text, n, nil, c); ok {
+		if v, ok := b.stored(n, c.env); ok {
 			return v
 		}
 		if b.opt.Open {
@@ -145,10 +145,33 @@ func (b *binder) name(n *syntax.Name, c *ctx) expr {
 		if v.fn != nil && len(v.fn.Params) == 0 {
 			return b.scalarOf(b.invoke(v, n, nil, c), n)
 		}
-		return c.graph.once(b.scalarOf(*v, n))
+		return c.graph.once(b.scalarOf(b.inRow(v, n), n))
 	}
 	b.unresolved(n, c)
 	return unknown()
+}
+
+// ownRows marks that a pipeline is being bound, until its result is called:
+// what is read of its rows is of no row around it.
+func (b *binder) ownRows() func() {
+	before := b.rowRefs
+	b.pipes++
+	return func() { b.pipes, b.rowRefs = b.pipes-1, before }
+}
+
+// inRow is the value of a let name or parameter. What was made of a row is not
+// to be had within another table's pipeline, whose rows are others.
+func (b *binder) inRow(v *value, n *syntax.Name) value {
+	if !v.ofRow {
+		return *v
+	}
+	b.rowRefs++
+	if b.pipes > v.depth {
+		b.errorf(n, "SEM0119", "%q depends on the row that the function is called for, and cannot be used over the rows of another table: join the tables instead", n.Text)
+		e := unknown()
+		return value{scalar: &e}
+	}
+	return *v
 }
 
 // columnRef resolves n among the columns of the row scope.
@@ -176,6 +199,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		b.errorf(n, "SEM0014", "column %q stands outside of an aggregate: summarize needs something like max(%s), or name it after \"by\"", n.Text, n.Text)
 		return unknown(), true
 	}
+	b.rowRefs++
 	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}
 	if col.shaped && c.qual == "" && c.src != nil && c.src.shaped {
 		e.shaped = e.sql
@@ -198,6 +222,10 @@ func (b *binder) openRef(n *syntax.Name, c *ctx) (expr, bool) {
 
 // unresolved reports a name nothing answers to.
 func (b *binder) unresolved(n *syntax.Name, c *ctx) {
+	if v, _ := c.env.lookup(n.Text); v != nil || c.cols == nil && !c.env.sees(n.Text) {
+		b.report(n.Span(), codeName, "", strconv.Quote(n.Text)+" is not among what restrict access leaves to the query")
+		return
+	}
 	var all []string
 	add := func(s string) { all = append(all, s) }
 	for _, col := range c.cols {
@@ -222,6 +250,9 @@ func (b *binder) literal(l *syntax.Literal) expr {
 	t := litTypes[l.Kind]
 	if l.Null {
 		return nullLit(t)
+	}
+	if l.Text == "" && t == DateTime {
+		return ticksLit(b.opt.Now, t)
 	}
 	e, ok := constant(l.Text, t)
 	if !ok {
@@ -303,7 +334,8 @@ func (b *binder) dynValue(x syntax.Expr) (any, bool) {
 		case Unknown:
 			return nil, false
 		case DateTime:
-			return FormatDateTime(e.lit.(int64)), true
+			t := e.lit.(int64)
+			return fmt.Sprintf("%s.%07dZ", TimeOf(t).Format("2006-01-02T15:04:05"), t%TicksPerSecond), true
 		case TimeSpan:
 			return FormatTimeSpan(e.lit.(int64)), true
 		case Guid, Decimal:

@@ -35,7 +35,7 @@ CASE WHEN $2 < 0 THEN greatest(len("$l") + $2, 0) ELSE $2 END + 1, CASE WHEN $3 
 		fn("array_shift_left", shiftSigs("$2")...),
 		fn("array_shift_right", shiftSigs("-($2)")...),
 		fn("array_reverse", tpl(Dynamic, "to_json(list_reverse("+a1+"))", Dynamic)),
-		fn("array_sum", tpl(Real, `CASE WHEN len(list_filter(`+a1+`, lambda "$e": json_type("$e") NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE'))) = 0 THEN list_sum(TRY_CAST($1 AS DOUBLE[])) END`, Dynamic)),
+		fn("array_sum", tpl(Real, `CASE WHEN len(list_filter(`+a1+`, lambda "$e": json_type("$e") NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE'))) = 0 THEN coalesce(list_sum(TRY_CAST($1 AS DOUBLE[])), 0) END`, Dynamic)),
 		fn("array_split", tpl(Dynamic, `list_transform([{l: `+a1+`, i: coalesce(TRY_CAST($2 AS BIGINT[]), [TRY_CAST($2 AS BIGINT)])}], lambda "$p":
 list_transform([list_transform("$p".i, lambda "$k": CASE WHEN "$k" < 0 THEN greatest(len("$p".l) + "$k", 0) ELSE "$k" END)], lambda "$c":
 to_json(list_transform(range(len("$c") + 1), lambda "$j": list_slice("$p".l, CASE WHEN "$j" = 0 THEN 0 ELSE "$c"["$j"] END + 1, CASE WHEN "$j" = len("$c") THEN len("$p".l) ELSE "$c"["$j" + 1] END))))[1])[1]`, Dynamic, Dynamic),
@@ -161,8 +161,8 @@ func lowerArrayIndexOf(c *call) (string, error) {
 	for _, d := range []int64{-1, 1}[len(c.args)-3:] {
 		args = append(args, longLit(d))
 	}
-	return expand(`list_transform([`+listOf("$1")+`], lambda "$l": list_transform([CASE WHEN $3 < 0 THEN greatest(len("$l") + $3, 0) ELSE $3 END], lambda "$s":
-coalesce(list_filter(range("$s", CASE WHEN $4 < 0 THEN len("$l") ELSE least("$s" + $4, len("$l")) END), lambda "$i": "$l"["$i" + 1] = $2)[$5], -1))[1])[1]`, args), nil
+	return expand(`CASE WHEN json_type($1) = 'ARRAY' AND $4 >= -1 AND $5 >= 0 THEN list_transform([`+listOf("$1")+`], lambda "$l": list_transform([CASE WHEN $3 < 0 THEN greatest(len("$l") + $3, 0) ELSE $3 END], lambda "$s":
+coalesce(list_filter(range("$s", CASE WHEN $4 < 0 THEN len("$l") ELSE least("$s" + $4, len("$l")) END), lambda "$i": "$l"["$i" + 1] = $2)[$5], -1))[1])[1] END`, args), nil
 }
 
 // lowerArrayIff lowers array_iff(conditions, ifTrue, ifFalse); the branches are
@@ -179,24 +179,25 @@ func lowerArrayIff(c *call) (string, error) {
 		return `coalesce("$p".` + f + `.l["$i"], "$p".` + f + `.v)`
 	}
 	return fmt.Sprintf(`list_transform([{c: %s, t: %s, f: %s}], lambda "$p": to_json(list_transform("$p".c, lambda "$e", "$i":
-CASE WHEN "$e" IS NULL THEN NULL WHEN coalesce(TRY_CAST("$e" AS BOOLEAN), TRY_CAST("$e" AS DOUBLE) <> 0) THEN %s ELSE %s END)))[1]`,
+CASE WHEN coalesce(json_type("$e") NOT IN ('BOOLEAN', 'UBIGINT', 'BIGINT', 'DOUBLE'), true) THEN NULL WHEN coalesce(TRY_CAST("$e" AS BOOLEAN), TRY_CAST("$e" AS DOUBLE) <> 0) THEN %s ELSE %s END)))[1]`,
 		listOf(c.args[0].sql), branch(c.args[1]), branch(c.args[2]), pick("t"), pick("f")), nil
 }
 
 // rotate turns an array left by n places.
 func rotate(n string) string {
-	return `list_transform([` + listOf("$1") + `], lambda "$l": CASE WHEN len("$l") = 0 THEN to_json("$l") ELSE list_transform([((` + n + `) % len("$l") + len("$l")) % len("$l")], lambda "$n":
-to_json(list_concat(list_slice("$l", "$n" + 1, len("$l")), list_slice("$l", 1, "$n"))))[1] END)[1]`
+	return `CASE WHEN json_type($1) = 'ARRAY' THEN list_transform([` + listOf("$1") + `], lambda "$l": CASE WHEN len("$l") = 0 THEN to_json("$l") ELSE list_transform([((` + n + `) % len("$l") + len("$l")) % len("$l")], lambda "$n":
+to_json(list_concat(list_slice("$l", "$n" + 1, len("$l")), list_slice("$l", 1, "$n"))))[1] END)[1] END`
 }
 
-// shiftSigs are the signatures of a shift to the left by n places.
+// shiftSigs are the signatures of a shift to the left by n places. Arrays of
+// strings are filled with empty ones, others with nulls, when nothing is given.
 func shiftSigs(n string) []sig {
 	sql := func(fill string) string {
-		return `list_transform([` + listOf("$1") + `], lambda "$l": to_json(list_transform(range(len("$l")), lambda "$i":
-CASE WHEN "$i" + (` + n + `) BETWEEN 0 AND len("$l") - 1 THEN "$l"["$i" + (` + n + `) + 1] ELSE ` + fill + ` END)))[1]`
+		return `list_transform([` + listOf("$1") + `], lambda "$l": list_transform([` + fill + `], lambda "$f": to_json(list_transform(range(len("$l")), lambda "$i":
+CASE WHEN "$i" + (` + n + `) BETWEEN 0 AND len("$l") - 1 THEN "$l"["$i" + (` + n + `) + 1] ELSE "$f" END)))[1])[1]`
 	}
 	return []sig{
-		tpl(Dynamic, sql("NULL"), Dynamic, Long),
+		tpl(Dynamic, sql(`CASE WHEN list_unique(list_transform("$l", lambda "$e": json_type("$e"))) = 1 AND list_contains(list_transform("$l", lambda "$e": json_type("$e")), 'VARCHAR') THEN '""'::JSON END`), Dynamic, Long),
 		low(Dynamic, func(c *call) (string, error) {
 			return expand(sql("$3"), []expr{c.args[0], c.args[1], {sql: jsonOf(c.args[2])}}), nil
 		}, Dynamic, Long, Unknown),
@@ -204,8 +205,8 @@ CASE WHEN "$i" + (` + n + `) BETWEEN 0 AND len("$l") - 1 THEN "$l"["$i" + (` + n
 }
 
 // sortFunction makes array_sort_asc or array_sort_desc. Numbers stand before
-// strings in both orders. Several arrays come back as several columns, the
-// later ones in the order of the first.
+// strings, and these before all others, in both orders. Several arrays come back
+// as several columns, the later ones in the order of the first; one of another length is null.
 func sortFunction(name, order string) function {
 	sorted := func(c *call) ([]string, error) {
 		arrays, nulls := c.args, "NULLS LAST"
@@ -224,13 +225,15 @@ func sortFunction(name, order string) function {
 				return nil, fmt.Errorf("%s(): argument %d is %s, but must be an array", name, i+1, a.typ)
 			}
 		}
-		// Keys of one kind each: numbers, then all others as text.
-		num := `list_sort(list_filter(list_transform("$l", lambda "$e", "$i": {k: CASE WHEN json_type("$e") IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN "$e"::DOUBLE END, i: "$i"}), lambda "$x": "$x".k IS NOT NULL), '%s')`
-		text := `list_sort(list_filter(list_transform("$l", lambda "$e", "$i": {k: CASE WHEN json_type("$e") NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN "$e"->>'$' END, i: "$i"}), lambda "$x": "$x".k IS NOT NULL), '%s')`
+		// Keys of one kind each.
+		kind := func(types, key string) string {
+			return fmt.Sprintf(`list_transform(list_sort(list_filter(list_transform("$l", lambda "$e", "$i": {k: CASE WHEN json_type("$e") %s THEN %s END, i: "$i"}), lambda "$x": "$x".k IS NOT NULL), '%s'), lambda "$x": "$x".i)`, types, key, order)
+		}
 		none := `list_filter(range(1, len("$l") + 1), lambda "$i": "$l"["$i"] IS NULL)`
 		parts := []string{
-			fmt.Sprintf(`list_transform(`+num+`, lambda "$x": "$x".i)`, order),
-			fmt.Sprintf(`list_transform(`+text+`, lambda "$x": "$x".i)`, order),
+			kind("IN ('UBIGINT', 'BIGINT', 'DOUBLE')", `"$e"::DOUBLE`),
+			kind("= 'VARCHAR'", `"$e"->>'$'`),
+			kind("NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'VARCHAR')", `"$e"->>'$'`),
 		}
 		if nulls == "NULLS FIRST" {
 			parts = append([]string{none}, parts...)
@@ -240,7 +243,7 @@ func sortFunction(name, order string) function {
 		index := `list_transform([` + listOf(arrays[0].sql) + `], lambda "$l": flatten([` + strings.Join(parts, ", ") + `]))[1]`
 		out := make([]string, len(arrays))
 		for i, a := range arrays {
-			out[i] = fmt.Sprintf(`list_transform([{l: %s, n: %s}], lambda "$q": to_json(list_transform("$q".n, lambda "$i": "$q".l["$i"])))[1]`, listOf(a.sql), index)
+			out[i] = fmt.Sprintf(`CASE WHEN json_array_length(%s) = json_array_length(%s) AND json_type(%[1]s) = 'ARRAY' THEN list_transform([{l: %[3]s, n: %[4]s}], lambda "$q": to_json(list_transform("$q".n, lambda "$i": "$q".l["$i"])))[1] END`, a.sql, arrays[0].sql, listOf(a.sql), index)
 		}
 		return out, nil
 	}
@@ -261,7 +264,11 @@ func sortFunction(name, order string) function {
 		}
 		cols := make([]aggColumn, len(s))
 		for i, q := range s {
-			cols[i] = aggColumn{name: c.argName(i) + "_sorted", typ: Dynamic, sql: q}
+			n := c.argName(i)
+			if n == "" {
+				n = "array" + fmt.Sprint(i)
+			}
+			cols[i] = aggColumn{name: n + "_sorted", typ: Dynamic, sql: q}
 		}
 		return cols, nil
 	}

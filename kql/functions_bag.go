@@ -97,7 +97,7 @@ func lowerBagPackColumns(c *call) (string, error) {
 	return "json_object(" + strings.Join(parts, ", ") + ")", nil
 }
 
-// lowerBagSetKey lowers bag_set_key(bag, key, value). A key that begins with $.
+// lowerBagSetKey lowers bag_set_key(bag, key, value). A key that begins with $. or $[
 // is a path through bags, which are made where they are missing.
 func lowerBagSetKey(c *call) (string, error) {
 	value := jsonOf(c.args[2])
@@ -105,7 +105,7 @@ func lowerBagSetKey(c *call) (string, error) {
 	if !ok {
 		return setEntry(c.args[0].sql, c.args[1].sql, value), nil
 	}
-	if !strings.HasPrefix(key, "$.") {
+	if !isJSONPath(key) {
 		return setEntry(c.args[0].sql, quoteString(key), value), nil
 	}
 	steps, ok := parseJSONPath(key)
@@ -138,6 +138,9 @@ func pointerTo(key string) string {
 	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
+// isJSONPath tells a path to a nested key from the name of one.
+func isJSONPath(key string) bool { return strings.HasPrefix(key, "$.") || strings.HasPrefix(key, "$[") }
+
 // setEntry is bag with value, which is JSON, at key: in the place of the entry
 // of that key, else at the end. It is NULL when bag is none.
 func setEntry(bag, key, value string) string {
@@ -148,7 +151,7 @@ func setEntry(bag, key, value string) string {
 
 func lowerBagHasKey(c *call) (string, error) {
 	key, ok := c.args[1].lit.(string)
-	if ok && strings.HasPrefix(key, "$") {
+	if ok && isJSONPath(key) {
 		path, ok := jsonPath(key)
 		if !ok {
 			return "false", nil
@@ -169,7 +172,7 @@ func lowerBagRemoveKeys(c *call) (string, error) {
 		patched := `list_reduce(list_transform(list_filter(coalesce(json_extract_string($2, '$[*]'), []), lambda "$y": starts_with("$y", '$.')),
 lambda "$y": list_transform([string_split("$y"[3:], '.')], lambda "$v": (array_to_string(list_transform("$v", lambda "$w": '{' || to_json("$w")::VARCHAR || ':'), '') || 'null' || repeat('}', len("$v")))::JSON)[1]),
 lambda "$u", "$t": json_merge_patch("$u", "$t"), $1)`
-		return expand(bagOf(`list_filter(`+entriesOf(patched)+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`), c.args), nil
+		return expand("CASE WHEN json_type($1) = 'OBJECT' THEN "+bagOf(`list_filter(`+entriesOf(patched)+`, lambda "$x": NOT coalesce(list_contains(json_extract_string($2, '$[*]'), "$x".k), false))`)+" END", c.args), nil
 	}
 	var keys []string
 	if err := json.Unmarshal(j, &keys); err != nil {
@@ -177,7 +180,7 @@ lambda "$u", "$t": json_merge_patch("$u", "$t"), $1)`
 	}
 	var top, patches []string
 	for _, k := range keys {
-		if !strings.HasPrefix(k, "$.") {
+		if !isJSONPath(k) {
 			top = append(top, quoteString(k))
 			continue
 		}
@@ -202,9 +205,14 @@ lambda "$u", "$t": json_merge_patch("$u", "$t"), $1)`
 		bag = "json_merge_patch(" + bag + ", " + p + "::JSON)"
 	}
 	if top == nil {
-		return bag, nil
+		return ifBag(c.args[0], bag), nil
 	}
-	return bagOf(`list_filter(` + entriesOf(bag) + `, lambda "$x": "$x".k NOT IN (` + strings.Join(top, ", ") + `))`), nil
+	return ifBag(c.args[0], bagOf(`list_filter(`+entriesOf(bag)+`, lambda "$x": "$x".k NOT IN (`+strings.Join(top, ", ")+`))`)), nil
+}
+
+// ifBag is sql where e is a bag, else NULL.
+func ifBag(e expr, sql string) string {
+	return "CASE WHEN json_type(" + e.sql + ") = 'OBJECT' THEN " + sql + " END"
 }
 
 // lowerExtractJSON lowers extract_json(path, json[, typeof(T)]).
@@ -246,9 +254,10 @@ var parseURL = `list_transform([regexp_extract($1, '^(?:([a-zA-Z][-+.a-zA-Z0-9]*
 json_object('Scheme', "$u".scheme, 'Host', "$u".host, 'Port', "$u".port, 'Path', "$u".path, 'Username', "$u".user, 'Password', "$u".password,
 'Query Parameters', ` + queryBag(`"$u".query`) + `, 'Fragment', "$u".fragment))[1]`
 
-// parsePath splits a path of Windows or Unix.
-const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(?:(\\\\[^\\/]+|[a-zA-Z]:|[/])?)(.*?)([^\\/]*)$', ['scheme', 'root', 'dir', 'file'])}], lambda "$o":
-list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
+// parsePath splits a path of Windows or Unix. Its root is a drive: the page has
+// none for shares, or for paths of Unix.
+const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(\\\\[?]\\)?([a-zA-Z]:)?(.*?)([^\\/]*)$', ['scheme', 'long', 'root', 'dir', 'file'])}], lambda "$o":
+list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.long || "$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
 json_object('Scheme', "$w".s, 'RootPath', "$w".r, 'DirectoryPath', "$w".d, 'DirectoryName', regexp_extract("$w".d, '([^\\/]*)$', 1),
 'Filename', "$w".f, 'Extension', regexp_extract("$w".f, '[.]([^.]*)$', 1), 'AlternateDataStreamName', "$w".a))[1])[1]`
 

@@ -23,9 +23,8 @@ func convertFunctions() []function {
 			tpl(Dynamic, parseJSON, String),
 			low(Dynamic, func(c *call) (string, error) { return jsonOf(c.args[0]), nil }, Unknown)),
 		fn("dynamic_to_json",
-			low(String, func(c *call) (string, error) {
-				return expand("coalesce(json($1)::VARCHAR, 'null')", []expr{{sql: jsonOf(c.args[0])}}), nil
-			}, Unknown)),
+			tpl(String, "coalesce(kql_canonical_json($1::VARCHAR), 'null')", Dynamic),
+			low(String, func(c *call) (string, error) { return textOf(c.args[0]).sql, nil }, Unknown)),
 		fn("estimate_data_size", low(Long, lowerDataSize, Unknown).more(1)),
 		fn("gettype", low(String, lowerGetType, Unknown)),
 		fn("tohex",
@@ -36,12 +35,12 @@ func convertFunctions() []function {
 
 // toHex writes a number in hexadecimal digits, at least $2 of them.
 func toHex(n string) string {
-	return "coalesce(lower(lpad(hex(" + n + "), greatest(coalesce($2, 0), length(hex(" + n + ")))::INTEGER, '0')), '')"
+	return "coalesce(lower(lpad(hex(" + n + "), greatest(least(coalesce($2, 0), 16), length(hex(" + n + ")))::INTEGER, '0')), '')"
 }
 
 // parseJSON is the template of parse_json(): text that is no JSON is itself the
-// value, as a string; the JSON null is null.
-const parseJSON = "nullif(coalesce(TRY_CAST($1 AS JSON), to_json($1)), 'null'::JSON)"
+// value, as a string; the JSON null and the empty text are null.
+const parseJSON = "nullif(coalesce(TRY_CAST($1 AS JSON), to_json(nullif($1, ''))), 'null'::JSON)"
 
 // castFunction makes the to…() function of type t.
 func castFunction(name string, t Type) function {
@@ -143,10 +142,10 @@ func fromText(text expr, t Type) string {
 	case Int, Long:
 		return expand("CASE WHEN regexp_full_match($1, "+wholeNumber+") THEN TRY_CAST($1 AS "+t.SQL()+") END", args)
 	case Real, Decimal:
-		return expand("TRY_CAST($1 AS "+t.SQL()+")", args)
-	case Guid:
-		return expand(`CASE WHEN regexp_full_match(replace(trim($1, ' {}()'), '-', ''), '[0-9a-fA-F]{32}') THEN
-lower(regexp_replace(replace(trim($1, ' {}()'), '-', ''), '(.{8})(.{4})(.{4})(.{4})(.{12})', '\1-\2-\3-\4-\5')) END`, args)
+		return expand("CASE WHEN NOT contains($1, '_') THEN TRY_CAST($1 AS "+t.SQL()+") END", args)
+	case Guid: // what stands behind it does not count
+		const form = `'^[ {(]*([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})(?s:.*)$'`
+		return expand("lower(nullif(regexp_replace(regexp_extract($1, "+form+"), "+form+`, '\1-\2-\3-\4-\5'), ''))`, args)
 	case DateTime:
 		return "(" + expand(readDateTime, args) + ")"
 	case TimeSpan:
@@ -155,17 +154,11 @@ lower(regexp_replace(replace(trim($1, ' {}()'), '-', ''), '(.{8})(.{4})(.{4})(.{
 	return text.sql
 }
 
-// readDateTime reads ISO 8601 with or without a zone (UTC without), to 100 ns,
-// and the forms of RFC 1123, of the United States and of the C library.
-var readDateTime = strings.Join(strings.Fields(`
-CASE WHEN regexp_matches($1, '[Tt :.][0-9.]+ ?[+-][0-9]{1,2}:?[0-9]{2}$')
-THEN epoch_us(TRY_CAST($1 AS TIMESTAMPTZ))
-ELSE epoch_us(coalesce(TRY_CAST(replace(trim($1), '/', '-') AS TIMESTAMP),
-try_strptime(regexp_replace(trim($1), ' (GMT|UTC)$', ''), ['%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M:%S.%f %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S.%f', '%m/%d/%Y %H:%M', '%m/%d/%Y',
-'%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%M', '%Y-%m', '%Y%m%d', '%Y-%m-%dT%H', '%Y-%m-%d %I:%M:%S %p',
-'%a, %d %b %y %H:%M:%S', '%a, %d %b %Y %H:%M:%S', '%A, %d-%b-%y %H:%M:%S', '%a %b %d %H:%M:%S %Y', '%d %b %y %H:%M:%S', '%d %b %y %H:%M', '%d %b %Y %H:%M:%S', '%d %b %Y %H:%M', '%d-%b-%Y %H:%M:%S', '%d %b %Y', '%d-%b-%Y',
-'%b %d %Y', '%b %d, %Y', '%B %d, %Y', '%d %B %Y', '%b %d %Y %I:%M:%S %p', '%b %d, %Y %I:%M:%S %p', '%d/%b/%Y:%H:%M:%S'])))
-END * 10 + coalesce(TRY_CAST(regexp_extract($1, ':[0-9]{2}[.][0-9]{6}([0-9])', 1) AS BIGINT), 0) + 621355968000000000`), " ")
+// readDateTime reads what most texts are, ISO 8601 in UTC, in SQL, to 100 ns,
+// and all other forms as the literals of a query are read.
+const readDateTime = `CASE WHEN regexp_full_match($1, '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,7})?Z?)?')
+THEN epoch_us(TRY_CAST($1 AS TIMESTAMP)) * 10 + coalesce(TRY_CAST(regexp_extract($1, '[.][0-9]{6}([0-9])', 1) AS BIGINT), 0) + 621355968000000000
+ELSE TRY_CAST(kql_datetime($1) AS BIGINT) END`
 
 // readTimeSpan reads [-][d.]hh:mm[:ss[.fffffff]], a number with a unit, and a
 // bare number of days.
@@ -176,14 +169,16 @@ lambda "$t": (CASE "$t".g WHEN '-' THEN -1 ELSE 1 END) *
 (coalesce(TRY_CAST("$t".d AS BIGINT), 0) * 864000000000 + "$t".h::BIGINT * 36000000000 + "$t".m::BIGINT * 600000000
 + coalesce(TRY_CAST("$t".s AS BIGINT), 0) * 10000000 + coalesce(TRY_CAST(rpad("$t".f, 7, '0') AS BIGINT), 0)))[1]
 ELSE TRY_CAST((TRY_CAST(regexp_extract($1, '^\s*(-?[0-9]+(?:[.][0-9]+)?)\s*([a-zA-Z]*)\s*$', 1) AS DOUBLE)
-* CASE lower(regexp_extract($1, '^\s*-?[0-9.]+\s*([a-zA-Z]*)\s*$', 1))
-WHEN '' THEN 864000000000 WHEN 'd' THEN 864000000000 WHEN 'day' THEN 864000000000 WHEN 'days' THEN 864000000000
-WHEN 'h' THEN 36000000000 WHEN 'hr' THEN 36000000000 WHEN 'hrs' THEN 36000000000 WHEN 'hour' THEN 36000000000 WHEN 'hours' THEN 36000000000
-WHEN 'm' THEN 600000000 WHEN 'min' THEN 600000000 WHEN 'minute' THEN 600000000 WHEN 'minutes' THEN 600000000
-WHEN 's' THEN 10000000 WHEN 'sec' THEN 10000000 WHEN 'second' THEN 10000000 WHEN 'seconds' THEN 10000000
-WHEN 'ms' THEN 10000 WHEN 'milli' THEN 10000 WHEN 'millis' THEN 10000 WHEN 'millisecond' THEN 10000 WHEN 'milliseconds' THEN 10000
-WHEN 'micro' THEN 10 WHEN 'microsecond' THEN 10 WHEN 'microseconds' THEN 10
-WHEN 'tick' THEN 1 WHEN 'ticks' THEN 1 END) AS BIGINT) END`), " ")
+* CASE lower(regexp_extract($1, '^\s*-?[0-9.]+\s*([a-zA-Z]*)\s*$', 1)) WHEN '' THEN 864000000000 `+unitCases()+` END) AS BIGINT) END`), " ")
+
+// unitCases are the branches of a CASE over the name of a unit: its ticks.
+func unitCases() string {
+	var b strings.Builder
+	for _, u := range spanUnits {
+		fmt.Fprintf(&b, "WHEN '%s' THEN %v ", u.suffix, u.ticks)
+	}
+	return b.String()
+}
 
 // lowerGetType names the type of a value: for dynamics that of what they hold.
 func lowerGetType(c *call) (string, error) {

@@ -55,8 +55,8 @@ func datetimeFunctions() []function {
 			}, Real, Real, Real, Real, Real, Real).from(3)),
 		fn("make_timespan",
 			low(TimeSpan, func(c *call) (string, error) { return castOrNull(c.args[0], TimeSpan), nil }, Unknown),
-			tpl(TimeSpan, "($1 * "+hour+" + $2 * "+minute+" + coalesce(round($3 * 1e7)::BIGINT, 0))", Long, Long, Real).from(2),
-			tpl(TimeSpan, "($1 * "+day+" + $2 * "+hour+" + $3 * "+minute+" + round($4 * 1e7)::BIGINT)", Long, Long, Long, Real)),
+			tpl(TimeSpan, makeTimespan("0", "$1", "$2", "coalesce($3, 0)"), Long, Long, Real).from(2),
+			tpl(TimeSpan, makeTimespan("$1", "$2", "$3", "$4"), Long, Long, Long, Real)),
 		fn("datetime_utc_to_local", tpl(DateTime, "(epoch_us(timezone($2, make_timestamptz("+unixUS+"))) * 10 + "+epoch+" + $1 % 10)", DateTime, String)),
 		// A local time that a clock set forward skipped is read by the offset after it.
 		fn("datetime_local_to_utc", tpl(DateTime, "list_transform([epoch_us(timezone($2, make_timestamp("+unixUS+")))], lambda \"$u\": (\"$u\" - epoch_us(timezone($2, make_timestamptz(\"$u\"))) + "+unixUS+") * 10 + "+epoch+" + $1 % 10)[1]", DateTime, String)),
@@ -81,14 +81,28 @@ func datetimeFunctions() []function {
 		start, one := p.start, strings.ReplaceAll(p.start, "$2", "0")
 		end := strings.ReplaceAll(p.start, "$2", "$2 + 1")
 		fs = append(fs,
-			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, start, DateTime, Long)),
+			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, inRange(start), DateTime, Long)),
 			fn("endof"+p.name,
-				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, "("+end+" - 1)", DateTime, Long)))
+				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, inRange("("+end+" - 1)"), DateTime, Long)))
 	}
 	return fs
 }
 
-const makeDatetime = "(((TRY(make_date($1, $2, $3))) - " + firstDay + ") * " + day + " + coalesce($4, 0) * " + hour + " + coalesce($5, 0) * " + minute + " + coalesce(round($6 * 1e7)::BIGINT, 0))"
+// makeDatetime and the templates of make_timespan() give null for what is not
+// within its bounds: an hour of 24, a second of 60.
+const makeDatetime = "CASE WHEN $1 BETWEEN 1 AND 9999 AND coalesce($4, 0) BETWEEN 0 AND 23 AND coalesce($5, 0) BETWEEN 0 AND 59 AND coalesce($6, 0) >= 0 AND coalesce($6, 0) < 60 THEN " +
+	"((TRY(make_date($1, $2, $3))) - " + firstDay + ") * " + day + " + coalesce($4, 0) * " + hour + " + coalesce($5, 0) * " + minute + " + coalesce(round($6 * 1e7)::BIGINT, 0) END"
+
+// makeTimespan is the span of days, hours, minutes and seconds.
+func makeTimespan(d, h, m, s string) string {
+	return "CASE WHEN " + h + " BETWEEN 0 AND 23 AND " + m + " BETWEEN 0 AND 59 AND " + s + " >= 0 AND " + s + " < 60 THEN " +
+		d + " * " + day + " + " + h + " * " + hour + " + " + m + " * " + minute + " + round(" + s + " * 1e7)::BIGINT END"
+}
+
+// inRange makes null of what is before year 1 or after year 9999.
+func inRange(sql string) string {
+	return fmt.Sprintf("TRY(CASE WHEN %s BETWEEN 0 AND %d THEN %[1]s END)", sql, MaxDateTime)
+}
 
 // unixFunction makes unixtime_…_todatetime(); what no datetime can hold is null.
 func unixFunction(unit string, num int64, div bool) function {
@@ -171,11 +185,11 @@ func lowerDatetimeAdd(c *call) (string, error) {
 	args := []expr{c.args[2], c.args[1]}
 	switch ticks, months := clockUnits[u], monthUnits[u]; {
 	case months > 0:
-		return expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args), nil
+		return inRange(expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args)), nil
 	case ticks > 0:
-		return expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args), nil
+		return inRange(expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args)), nil
 	case u == "nanosecond":
-		return expand("($1 + $2 // 100)", args), nil
+		return inRange(expand("($1 + $2 // 100)", args)), nil
 	}
 	return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
 }
@@ -199,7 +213,7 @@ func lowerDatetimeDiff(c *call) (string, error) {
 	case ticks > 0:
 		count = fmt.Sprintf("($1 // %d)", ticks)
 	case u == "nanosecond":
-		return "((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
+		return "TRY((" + a[0].sql + " - " + b[0].sql + ") * 100)", nil
 	default:
 		return "", unknownUnit(c, u, "year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond")
 	}

@@ -37,8 +37,8 @@ func mathFunctions() []function {
 		fn("binary_or", tpl(Long, "($1 | $2)", Long, Long)),
 		fn("binary_xor", tpl(Long, "xor($1, $2)", Long, Long)),
 		fn("binary_not", tpl(Long, "(~$1)", Long)),
-		fn("binary_shift_left", tpl(Long, "(($1::BIT << ($2 % 64)::INTEGER)::BIGINT)", Long, Long)),
-		fn("binary_shift_right", tpl(Long, "($1 >> ($2 % 64))", Long, Long)),
+		fn("binary_shift_left", tpl(Long, "CASE WHEN $2 >= 0 THEN ($1::BIT << ($2 % 64)::INTEGER)::BIGINT END", Long, Long)),
+		fn("binary_shift_right", tpl(Long, "CASE WHEN $2 >= 0 THEN $1 >> ($2 % 64) END", Long, Long)),
 		fn("bitset_count_ones", tpl(Long, "bit_count($1)::BIGINT", Long)),
 	}
 	for _, f := range [...]struct{ name, domain, sql string }{
@@ -53,8 +53,8 @@ func mathFunctions() []function {
 		{"cos", "isfinite($1)", "cos($1)"},
 		{"tan", "isfinite($1)", "tan($1)"},
 		{"cot", "isfinite($1)", "(1 / tan($1))"},
-		{"asin", "$1 BETWEEN -1 AND 1", "asin($1)"},
-		{"acos", "$1 BETWEEN -1 AND 1", "acos($1)"},
+		{"asin", "", "CASE WHEN $1 BETWEEN -1 AND 1 THEN asin($1) END"},
+		{"acos", "", "CASE WHEN $1 BETWEEN -1 AND 1 THEN acos($1) END"},
 		{"atan", "", "atan($1)"},
 		{"degrees", "", "degrees($1)"},
 		{"radians", "", "radians($1)"},
@@ -86,19 +86,30 @@ const absInt = "TRY_CAST(abs($1::HUGEINT) AS BIGINT)"
 // above $1. Datetimes are never negative, so that a whole division floors.
 func binSigs() []sig {
 	// Below zero, the multiple may be less than the least long.
-	const floorDiv = "(CASE WHEN $1 >= 0 THEN $1 // abs($2) * abs($2) ELSE TRY_CAST(($1::HUGEINT - (abs($2) - 1)) // abs($2) * abs($2) AS BIGINT) END)"
+	const floorDiv = "(CASE WHEN $1 >= 0 THEN $1 // $2 * $2 ELSE TRY_CAST(($1::HUGEINT - ($2 - 1)) // $2 * $2 AS BIGINT) END)"
 	return []sig{
-		tpl(Long, floorDiv, Long, Long),
-		tpl(Real, "(floor($1 / nullif($2, 0)) * $2)", Real, Real),
-		tpl(DateTime, "($1 // $2 * $2)", DateTime, TimeSpan),
-		tpl(TimeSpan, floorDiv, TimeSpan, TimeSpan),
+		binSig(Long, floorDiv, Long, Long),
+		tpl(Real, "(floor($1 / nullif(greatest($2, 0), 0)) * $2)", Real, Real),
+		binSig(DateTime, "($1 // $2 * $2)", DateTime, TimeSpan),
+		binSig(TimeSpan, floorDiv, TimeSpan, TimeSpan),
 		tpl(Decimal, binDecimal, Decimal, Real),
 		tpl(Decimal, binDecimal, Decimal, Decimal),
 	}
 }
 
+// binSig is a signature of bin() over whole numbers: a size that is not above
+// zero gives null.
+func binSig(result Type, sql string, args ...Type) sig {
+	return low(result, func(c *call) (string, error) {
+		if size, ok := c.args[1].lit.(int64); ok && size > 0 {
+			return expand(sql, c.args), nil
+		}
+		return expand("CASE WHEN $2 > 0 THEN "+sql+" END", c.args), nil
+	}, args...)
+}
+
 // binDecimal multiplies as decimals, for DuckDB divides them as doubles.
-const binDecimal = "(floor($1 / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
+const binDecimal = "(floor($1 / nullif(greatest($2, 0), 0))::DECIMAL(22,0) * $2::DECIMAL(16,8))::DECIMAL(38,16)"
 
 const binAtDecimal = "(floor(($1 - $3) / nullif($2, 0))::DECIMAL(22,0) * $2::DECIMAL(16,8) + $3)::DECIMAL(38,16)"
 
@@ -199,7 +210,17 @@ func conditionFunctions() []function {
 		fn("not", tpl(Bool, "(NOT $1)", Bool), tpl(Bool, "($1 = 0)", Long)),
 		fn("isnull", tpl(Bool, "($1 IS NULL)", String), tpl(Bool, "($1 IS NULL)", Unknown)),
 		fn("isnotnull", tpl(Bool, "($1 IS NOT NULL)", String), tpl(Bool, "($1 IS NOT NULL)", Unknown)),
-		fn("assert", tpl(Bool, "CASE WHEN $1 THEN true ELSE error('assert() failed: ' || $2)::BOOLEAN END", Bool, String)),
+		fn("assert", low(Bool, func(c *call) (string, error) {
+			const failed = "assert() has failed with message: "
+			if holds, ok := c.args[0].lit.(bool); ok && !holds {
+				text, err := c.constString(1)
+				if err != nil {
+					return "", err
+				}
+				return "", fmt.Errorf(failed+"'%s'", text)
+			}
+			return expand("CASE WHEN $1 THEN true ELSE error('"+failed+"''' || $2 || '''')::BOOLEAN END", c.args), nil
+		}, Bool, String)),
 	}
 }
 

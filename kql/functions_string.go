@@ -47,9 +47,9 @@ func stringFunctions() []function {
 		fn("base64_encode_tostring", tpl(String, "to_base64(encode($1))", String)),
 		fn("base64_decode_tostring", tpl(String, "coalesce(TRY(decode(from_base64($1))), '')", String)),
 		fn("base64_decode_toarray", tpl(Dynamic, `to_json(TRY(list_transform(regexp_extract_all(hex(from_base64($1)), '..'), lambda "$e": ('0x' || "$e")::INTEGER)))`, String)),
-		fn("base64_encode_fromarray", tpl(String, `coalesce(to_base64(unhex(array_to_string(list_transform(TRY_CAST($1 AS UTINYINT[]), lambda "$e": lpad(hex("$e"), 2, '0')), ''))), '')`, Dynamic)),
+		fn("base64_encode_fromarray", tpl(String, `coalesce(list_transform([unhex(array_to_string(list_transform(TRY_CAST($1 AS UTINYINT[]), lambda "$e": lpad(hex("$e"), 2, '0')), ''))], lambda "$b": CASE WHEN TRY(decode("$b")) IS NOT NULL THEN to_base64("$b") END)[1], '')`, Dynamic)),
 		fn("base64_encode_fromguid", tpl(String, "coalesce(to_base64(unhex("+guidBytes+")), '')", Guid)),
-		fn("base64_decode_toguid", tpl(Guid, "TRY(regexp_replace(lower(hex(from_base64($1))), '^(..)(..)(..)(..)(..)(..)(..)(..)(.{4})(.{12})$', '\\4\\3\\2\\1-\\6\\5-\\8\\7-\\9-') || right(lower(hex(from_base64($1))), 12))", String)),
+		fn("base64_decode_toguid", tpl(Guid, "(list_transform([TRY(lower(hex(from_base64($1))))], lambda \"$h\": CASE WHEN length(\"$h\") = 32 THEN regexp_replace(\"$h\", '^(..)(..)(..)(..)(..)(..)(..)(..)(.{4}).*$', '\\4\\3\\2\\1-\\6\\5-\\8\\7-\\9-') || right(\"$h\", 12) END)[1])", String)),
 		fn("url_encode", tpl(String, urlEncode, String)),
 		fn("url_encode_component", tpl(String, "url_encode($1)", String)),
 		fn("url_decode", tpl(String, "coalesce(TRY(url_decode($1)), $1)", String)),
@@ -194,11 +194,14 @@ func lowerFormatBytes(c *call) (string, error) {
 		v := fmt.Sprintf("round($1 / pow(1024, %d), $2::INTEGER)", i)
 		return fmt.Sprintf("regexp_replace(%s::VARCHAR, '[.]0$', '') || ' %s'", v, units[i])
 	}
+	want := "" // what suits the value
 	if len(args) == 3 {
-		want, err := c.constString(2)
-		if err != nil {
+		var err error
+		if want, err = c.constString(2); err != nil {
 			return "", err
 		}
+	}
+	if want != "" {
 		for i, u := range units {
 			if strings.EqualFold(u, want) {
 				return expand("coalesce("+text(i)+", '')", args), nil

@@ -2,14 +2,14 @@ package kql
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // conversionFunctions are convert_angle() and its kin. Each unit is given by
-// its size in the unit of the International System.
+// its size in the unit of the International System; one that is not known gives
+// null, as the pages have it.
 func conversionFunctions() []function {
 	fs := []function{fn("convert_temperature", low(Real, lowerConvertTemperature, Real, String, String))}
 	for name, units := range conversions() {
@@ -30,21 +30,12 @@ func lowerConvert(c *call, units map[string]float64) (string, error) {
 		}
 		s, ok := units[u]
 		if !ok {
-			return "", unknownUnitName(c, u, units)
+			return "NULL::DOUBLE", nil
 		}
 		size[i] = s
 	}
 	f := strconv.FormatFloat(size[0]/size[1], 'g', -1, 64)
 	return expand("($1 * "+f+"::DOUBLE)", c.args), nil
-}
-
-func unknownUnitName[V any](c *call, u string, units map[string]V) error {
-	var names []string
-	for n := range units {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return fmt.Errorf("%s(): unknown unit %q; it is one of %s", c.name, u, strings.Join(names, ", "))
 }
 
 // lowerConvertTemperature goes over kelvins: K = (x + add) * mul.
@@ -63,7 +54,7 @@ func lowerConvertTemperature(c *call) (string, error) {
 		}
 		var ok bool
 		if s[i], ok = scales[u]; !ok {
-			return "", unknownUnitName(c, u, scales)
+			return "NULL::DOUBLE", nil
 		}
 	}
 	f := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) + "::DOUBLE" }

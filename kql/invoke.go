@@ -123,8 +123,9 @@ func (b *binder) param(v *value, p *syntax.Param, x syntax.Expr, n syntax.Node, 
 		}
 		return b.bindTable(p, t.rel, x, inner)
 	}
+	before := b.rowRefs
 	e := b.castTo(b.scalar(x, scope), b.typeName(p.Type), x)
-	inner.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text}
+	inner.vars[p.Name.Text] = &value{scalar: &e, name: p.Name.Text, ofRow: b.rowRefs > before, depth: b.pipes}
 	return true
 }
 

@@ -29,10 +29,8 @@ func resultName(x syntax.Expr) string {
 		if l, ok := x.Index.(*syntax.Literal); ok {
 			return joinNames(resultName(x.X), l.Text)
 		}
-		if u, ok := x.Index.(*syntax.Unary); ok && u.Op == syntax.SUB {
-			if n := resultName(x.X); n != "" {
-				return n + "_" // what stands behind a minus is no part of it
-			}
+		if n := resultName(x.X); n != "" {
+			return n + "_" // what is computed is no part of it
 		}
 	case *syntax.Call:
 		return callName(x)

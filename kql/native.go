@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Native is a function that compiled queries call and SQL cannot express. Who
@@ -71,7 +69,7 @@ func (p Place) json() string {
 
 // pureNatives are the natives that depend on nothing but their arguments.
 func pureNatives() []Native {
-	agents := newAgentParser()
+	agents := &agentParser{}
 	var list []Native
 	for _, n := range []struct {
 		name string
@@ -79,6 +77,11 @@ func pureNatives() []Native {
 		f    func(a []string) (string, bool)
 	}{
 		{"kql_parse_xml", 1, func(a []string) (string, bool) { return parseXML(a[0]) }},
+		{"kql_datetime", 1, func(a []string) (string, bool) {
+			t, err := ParseDateTime(a[0])
+			return strconv.FormatInt(t, 10), err == nil
+		}},
+		{"kql_canonical_json", 1, func(a []string) (string, bool) { return canonicalJSON(a[0]) }},
 		{"kql_xxhash64", 2, func(a []string) (string, bool) { return hashOf(a[0], a[1]) }},
 		{"kql_unzlib", 1, func(a []string) (string, bool) {
 			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })
@@ -86,18 +89,16 @@ func pureNatives() []Native {
 		{"kql_ungzip", 1, func(a []string) (string, bool) {
 			return decompress(a[0], func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
 		}},
-		{"kql_zlib", 1, func(a []string) (string, bool) {
-			return compress(a[0], func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
-		}},
-		{"kql_gzip", 1, func(a []string) (string, bool) {
-			return compress(a[0], func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
-		}},
+		{"kql_zlib", 1, func(a []string) (string, bool) { return zlibOf(a[0]) }},
+		{"kql_gzip", 1, func(a []string) (string, bool) { return gzipOf(a[0]) }},
 		{"kql_addresses", 1, func(a []string) (string, bool) { return addressesIn(a[0]), true }},
 		{"kql_cidr_list", 2, func(a []string) (string, bool) { return cidrList(a[0], a[1]) }},
 		{"kql_user_agent", 2, func(a []string) (string, bool) { return agents.parse(a[0], a[1]) }},
 		{"kql_buildschema", 1, func(a []string) (string, bool) { return buildSchema(a[0]) }},
 		{"kql_punycode", 1, func(a []string) (string, bool) { return punycodeEncode(a[0]) }},
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
+		{"kql_punydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], encodeLabel) }},
+		{"kql_unpunydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], decodeLabel) }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
 		{"kql_treepath", 1, func(a []string) (string, bool) { return treePath(a[0]) }},
@@ -137,13 +138,7 @@ func nativeFunctions() []function {
 	}
 	return []function{
 		fn("parse_xml", tpl(Dynamic, "kql_parse_xml($1)::JSON", String)),
-		fn("parse_user_agent", low(Dynamic, func(c *call) (string, error) {
-			look := `'["browser","os","device"]'`
-			if len(c.args) == 2 {
-				look = jsonOf(c.args[1]) + "::VARCHAR"
-			}
-			return nativeCall("kql_user_agent", c.args[0].sql, look) + "::JSON", nil
-		}, String, Unknown).from(1)),
+		fn("parse_user_agent", low(Dynamic, lowerParseUserAgent, String, Unknown).from(1)),
 		fn("erf", tpl(Real, "kql_special('erf', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("erfc", tpl(Real, "kql_special('erfc', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("beta_pdf", tpl(Real, "kql_special('beta_pdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
@@ -154,8 +149,9 @@ func nativeFunctions() []function {
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
 		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),
 		fn("punycode_to_string", tpl(String, "coalesce(kql_unpunycode($1), '')", String)),
-		fn("punycode_domain_to_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN starts_with(lower("$e"), 'xn--') THEN coalesce(kql_unpunycode("$e"[5:]), "$e") ELSE "$e" END), '.')`, String)),
-		fn("punycode_domain_from_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN regexp_full_match("$e", '[\x00-\x7f]*') THEN "$e" ELSE 'xn--' || coalesce(kql_punycode("$e"), '') END), '.')`, String)),
+		// By the pages, "from" decodes a domain and "to" encodes it: the other way round than for a text.
+		fn("punycode_domain_from_string", tpl(String, "coalesce(kql_unpunydomain($1), '')", String)),
+		fn("punycode_domain_to_string", tpl(String, "coalesce(kql_punydomain($1), '')", String)),
 		fn("zlib_decompress_from_base64_string", tpl(String, "coalesce(kql_unzlib($1), '')", String)),
 		fn("gzip_decompress_from_base64_string", tpl(String, "coalesce(kql_ungzip($1), '')", String)),
 		fn("zlib_compress_to_base64_string", tpl(String, "coalesce(kql_zlib($1), '')", String)),
@@ -233,35 +229,6 @@ func xxhash64(b []byte) uint64 {
 	h = (h ^ h>>33) * p2
 	h = (h ^ h>>29) * p3
 	return h ^ h>>32
-}
-
-// maxUnpacked bounds what a few compressed bytes may become.
-const maxUnpacked = 16 << 20
-
-func decompress(s string, open func(io.Reader) (io.Reader, error)) (string, bool) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		return "", false
-	}
-	r, err := open(bytes.NewReader(b))
-	if err != nil {
-		return "", false
-	}
-	out, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
-	if err != nil || len(out) > maxUnpacked || !utf8.Valid(out) {
-		return "", false
-	}
-	return string(out), true
-}
-
-func compress(s string, open func(io.Writer) io.WriteCloser) (string, bool) {
-	var b bytes.Buffer
-	w := open(&b)
-	_, err := io.WriteString(w, s)
-	if errors.Join(err, w.Close()) != nil {
-		return "", false
-	}
-	return base64.StdEncoding.EncodeToString(b.Bytes()), true
 }
 
 // cidrList writes the range between two IPv4 addresses as prefixes.

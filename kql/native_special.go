@@ -6,7 +6,8 @@ import (
 )
 
 // special computes the functions of statistics that SQL has not. Beyond their
-// domain the result is NaN.
+// domain the result is NaN; beta_inv() of what is no probability is null, as
+// its page prints it.
 func special(name string, args []string) (string, bool) {
 	var x [3]float64
 	for i := range x {
@@ -29,6 +30,9 @@ func special(name string, args []string) (string, bool) {
 	case "beta_cdf":
 		v = betaCDF(x[0], x[1], x[2])
 	case "beta_inv":
+		if x[0] <= 0 || x[0] > 1 {
+			return "", false
+		}
 		v = betaInv(x[0], x[1], x[2])
 	default:
 		return "", false
@@ -92,7 +96,7 @@ func betaCDF(x, a, b float64) float64 {
 
 // betaInv finds the x of which betaCDF is p, by halving.
 func betaInv(p, a, b float64) float64 {
-	if p < 0 || p > 1 || a <= 0 || b <= 0 || math.IsNaN(p) {
+	if a <= 0 || b <= 0 || math.IsNaN(p) {
 		return math.NaN()
 	}
 	lo, hi := 0.0, 1.0

@@ -67,7 +67,7 @@ func (b *binder) rangeOp(op *syntax.RangeOp, c *ctx) *relation {
 	// made whole first. It takes constants, or what the row beside it holds.
 	source := "range(0, " + n + ") t(i)"
 	if from.lit == nil || to.lit == nil || step.lit == nil {
-		source = "(SELECT " + n + " AS n) b, range(0, b.n) t(i) ORDER BY i" // the join keeps no order
+		source = "(SELECT " + n + " AS n) b, range(0, b.n) t(i) ORDER BY i" // DuckDB joins b by a hash, which turns the rows around
 	}
 	return b.heavy("SELECT ("+from.sql+" + i * "+step.sql+")::"+t.SQL()+" AS "+cols[0].ref()+" FROM "+source, cols)
 }

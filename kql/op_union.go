@@ -56,6 +56,11 @@ func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []sour
 		}
 		return list
 	}
+	if p, ok := x.(*syntax.Path); ok {
+		if w, ok := p.Name.(*syntax.Wildcard); ok && b.isQualifier(p.X, &ctx{env: env}) {
+			return b.wildcardTables(w.Pattern, newEnv(nil))
+		}
+	}
 	before := len(b.diags)
 	r := b.tabular(x, env)
 	if fuzzy && onlyMissing(b.diags[before:]) && len(b.diags) > before {
@@ -93,14 +98,14 @@ func (b *binder) wildcardTables(pattern string, env *env) []source {
 		empty = b.opt.Empty()
 	}
 	for _, name := range b.cat.Tables() {
-		if matchWildcard(pattern, name) {
+		if matchWildcard(pattern, name) && env.sees(name) {
 			if r, ok := b.table(name); ok {
 				out = append(out, source{rel: r, name: name, empty: empty[name]})
 			}
 		}
 	}
 	for _, v := range b.views {
-		if matchWildcard(pattern, v.name) {
+		if _, seen := env.lookup(v.name); seen && matchWildcard(pattern, v.name) {
 			if r := b.invoke(v.val, v.val.fn, nil, &ctx{env: env}).rel; r != nil {
 				out = append(out, source{rel: r, name: v.name})
 			}

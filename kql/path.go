@@ -120,11 +120,33 @@ func (b *binder) here(x *syntax.Call, c *ctx) bool {
 	if len(x.Args) > 0 {
 		name, _ = b.scalar(x.Args[0], c).lit.(string)
 	}
+	if x.Func.Text == "database" && b.aliases[name] {
+		return true
+	}
 	if err := b.opt.Elsewhere(x.Func.Text, name); err != nil {
 		b.errorf(x, "SEM0030", "%s", err)
 		return false
 	}
 	return true
+}
+
+// alias binds alias database Name = cluster("c").database("d"): another name
+// for a database that this workspace answers for.
+func (b *binder) alias(s *syntax.AliasStmt, env *env) {
+	if s.Name == nil || s.Value == nil {
+		return
+	}
+	before := len(b.diags)
+	if !b.isQualifier(s.Value, &ctx{env: env}) {
+		if len(b.diags) == before {
+			b.errorf(s.Value, "SEM0104", "alias database takes cluster(\"name\").database(\"name\")")
+		}
+		return
+	}
+	if b.aliases == nil {
+		b.aliases = map[string]bool{}
+	}
+	b.aliases[s.Name.Text] = true
 }
 
 // index binds X[Index].

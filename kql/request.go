@@ -144,7 +144,7 @@ func (b *binder) binAuto(x *syntax.Call, c *ctx) value {
 
 // cursor binds cursor_after(c) and cursor_before_or_at(c): whether a row came
 // after the moment that cursor_current() once told. A cursor is a number of
-// ticks as text; the empty one lies before all rows.
+// ticks, or a datetime, as text; the empty one lies before all rows.
 func (b *binder) cursor(x *syntax.Call, c *ctx) value {
 	name := x.Func.Text
 	if len(x.Args) != 1 {
@@ -162,8 +162,11 @@ func (b *binder) cursor(x *syntax.Call, c *ctx) value {
 	at := int64(0)
 	if s != "" {
 		var err error
-		if at, err = strconv.ParseInt(s, 10, 64); err != nil || at < 0 {
-			b.errorf(x.Args[0], "SEM0032", "%q is no cursor: give what cursor_current() told, or \"\"", s)
+		if at, err = strconv.ParseInt(s, 10, 64); err != nil {
+			at, err = ParseDateTime(s)
+		}
+		if err != nil || at < 0 {
+			b.errorf(x.Args[0], "SEM0032", "%q is no cursor: give what cursor_current() told, a datetime, or \"\"", s)
 			return value{}
 		}
 	}

@@ -1,6 +1,8 @@
 package kql
 
 import (
+	"slices"
+
 	"picket/kql/syntax"
 )
 
@@ -9,14 +11,19 @@ import (
 type env struct {
 	parent *env
 	vars   map[string]*value
+	limit  *restriction // what of the scopes above, and of the workspace, is seen here
 }
 
 func newEnv(parent *env) *env { return &env{parent: parent, vars: map[string]*value{}} }
 
 func (e *env) lookup(name string) (*value, bool) {
+	var limits []*restriction
 	for ; e != nil; e = e.parent {
 		if v, ok := e.vars[name]; ok {
-			return v, true
+			return v, !slices.ContainsFunc(limits, func(r *restriction) bool { return r.hides(v, name) })
+		}
+		if e.limit != nil {
+			limits = append(limits, e.limit)
 		}
 	}
 	return nil, false
@@ -40,7 +47,11 @@ type value struct {
 	pattern *syntax.PatternStmt
 	text    *functionText // where fn was read from, when that is not the query
 	busy    bool          // fn is being expanded: calls of itself are refused
-	name    string
+	// ofRow says that scalar depends on the row of the call, which is in scope
+	// while no more than depth pipelines are being bound.
+	ofRow bool
+	depth int
+	name  string
 }
 
 // ctx is the place an expression stands in.

@@ -97,13 +97,34 @@ func parseGUID(s string) (string, bool) {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], true
 }
 
-var dateLayouts = []string{
-	"2006-1-2T15:4:5", "2006-1-2 15:4:5", "2006-1-2T15:4", "2006-1-2 15:4", "2006-1-2T15", "2006-1-2 15", "2006-1-2", "2006-1", "2006",
-	"1/2/2006 15:4:5", "1/2/2006 15:4", "1/2/2006 3:4:5 PM", "1/2/2006 3:4 PM", "1/2/2006", "1-2-2006 15:4:5", "1-2-2006", "2006/1/2 15:4:5", "2006/1/2 15:4", "2006/1/2",
-	"20060102", "20060102T150405", "20060102150405",
-	"Mon, 2 Jan 2006 15:4:5", "Mon, 2 Jan 06 15:4:5", "2 Jan 2006 15:4:5", "2 Jan 06 15:4:5", "2 Jan 06 15:4", "2 Jan 2006 15:4", "2 Jan 2006",
-	"Monday, 2-Jan-06 15:4:5", "Mon Jan 2 15:4:5 2006", "Jan 2 2006 15:4:5", "Jan 2, 2006", "January 2, 2006",
+// dateLayouts are the written forms of datetimes without zone and fraction:
+// those with a slash, those with the name of a month, and the others.
+var dateLayouts = struct{ slashed, named, plain []string }{
+	slashed: []string{"1/2/2006 3:4:5 PM", "1/2/2006 3:4 PM", "1/2/2006 15:4:5", "1/2/2006 15:4", "1/2/2006",
+		"2006/1/2 15:4:5", "2006/1/2 15:4", "2006/1/2T15:4:5", "2006/1/2", "2/Jan/2006:15:4:5"},
+	named: []string{"Mon, 2 Jan 2006 15:4:5", "Mon, 2 Jan 06 15:4:5", "Mon, 2 Jan 2006 15:4", "Mon, 2 Jan 06 15:4",
+		"2 Jan 2006 15:4:5", "2 Jan 06 15:4:5", "2 Jan 2006 15:4", "2 Jan 06 15:4", "2 Jan 2006",
+		"Monday, 2-Jan-06 15:4:5", "Monday, 2-Jan-06 15:4", "2-Jan-06 15:4:5", "2-Jan-06 15:4", "2-Jan-2006 15:4:5", "2-Jan-2006 15:4", "2-Jan-2006",
+		"Mon Jan 2 15:4:5 2006", "Jan 2 2006 15:4:5", "Jan 2 2006 3:4:5 PM", "Jan 2, 2006 15:4:5", "Jan 2, 2006 3:4:5 PM", "Jan 2 2006", "Jan 2, 2006",
+		"January 2, 2006", "2 January 2006"},
+	plain: []string{"2006-1-2T15:4:5", "2006-1-2 15:4:5", "2006-1-2T15:4", "2006-1-2 15:4", "2006-1-2T15", "2006-1-2 15", "2006-1-2", "2006-1", "2006",
+		"2006-1-2 3:4:5 PM", "2006-1-2 3:4 PM", "1-2-2006 15:4:5", "1-2-2006 15:4", "1-2-2006 3:4:5 PM", "1-2-2006", "20060102", "20060102T150405", "20060102150405"},
 }
+
+// layoutsOf are the forms that s may have.
+func layoutsOf(s string) []string {
+	if strings.Contains(s, "/") {
+		return dateLayouts.slashed
+	}
+	for i := range len(s) { // a month has three letters, AM and PM have two
+		if i+2 < len(s) && isLetter(s[i]) && isLetter(s[i+1]) && isLetter(s[i+2]) {
+			return dateLayouts.named
+		}
+	}
+	return dateLayouts.plain
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // ParseDateTime reads a datetime as KQL's datetime(…) literal and todatetime()
 // do: ISO 8601 in all its degrees, with a fraction of up to 7 digits and Z or
@@ -118,13 +139,16 @@ func ParseDateTime(s string) (Ticks, error) {
 		}
 		return r
 	}, s)
+	for _, sep := range []string{"-", "/", ":"} { // blanks around separators mean nothing
+		s = strings.ReplaceAll(strings.ReplaceAll(s, " "+sep+" ", sep), "  ", " ")
+	}
 	if n := len(s); n > 64 || n < 4 {
 		return 0, fmt.Errorf("parsing datetime %.70q: want a form such as 2024-01-31T12:34:56.1234567Z", orig)
 	}
 	s, offset, ok := cutZone(s)
 	s, frac, ok2 := cutFraction(s)
 	if ok && ok2 {
-		for _, l := range dateLayouts {
+		for _, l := range layoutsOf(s) {
 			t, err := time.Parse(l, s)
 			if err == nil {
 				v := TicksOf(t) + frac - offset
@@ -224,11 +248,14 @@ func appendTimeSpan(dst []byte, t Ticks) []byte {
 	return appendFraction(dst, Ticks(u%uint64(TicksPerSecond)), false)
 }
 
+// spanUnits are the units of timespans, in ticks, by the ends of their names:
+// of two that fit, the longer comes first.
 var spanUnits = []struct {
 	suffix string
 	ticks  float64
 }{
-	{"microseconds", 10}, {"microsecond", 10}, {"milliseconds", 1e4}, {"millisecond", 1e4}, {"micros", 10}, {"millis", 1e4},
+	{"microseconds", 10}, {"microsecond", 10}, {"milliseconds", 1e4}, {"millisecond", 1e4}, {"nanoseconds", 0.01}, {"nanosecond", 0.01},
+	{"microsec", 10}, {"millisec", 1e4}, {"nanosec", 0.01}, {"micros", 10}, {"millis", 1e4}, {"nanos", 0.01}, {"micro", 10}, {"milli", 1e4}, {"nano", 0.01},
 	{"seconds", 1e7}, {"second", 1e7}, {"minutes", 6e8}, {"minute", 6e8}, {"hours", 36e9}, {"hour", 36e9}, {"days", 864e9}, {"day", 864e9},
 	{"ticks", 1}, {"tick", 1}, {"sec", 1e7}, {"min", 6e8}, {"hrs", 36e9}, {"hr", 36e9}, {"ms", 1e4}, {"s", 1e7}, {"m", 6e8}, {"h", 36e9}, {"d", 864e9},
 }
@@ -258,7 +285,7 @@ func ParseTimeSpan(s string) (Ticks, error) {
 	if err != nil || strings.ContainsAny(s, "xXpPnNiI_") || math.Abs(v*unit) > math.MaxInt64/2 {
 		return bad()
 	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && unit >= 1 {
 		return n * int64(unit), nil
 	}
 	return Ticks(math.Round(v * unit)), nil

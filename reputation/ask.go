@@ -41,7 +41,7 @@ func failed(format string, args ...any) Finding {
 }
 
 func (p *Provider) exchange(ctx context.Context, client *http.Client, key picket.Secret, ip netip.Addr, now func() time.Time) Finding {
-	timeout := cmp.Or(time.Duration(p.Request.Timeout), 10*time.Second)
+	timeout := p.timeout()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := p.request(ctx, key, ip)
@@ -71,6 +71,10 @@ func (p *Provider) exchange(ctx context.Context, client *http.Client, key picket
 	default:
 		return p.read(ctx, meaning, resp.StatusCode, resp.Header.Get("Content-Type"), body, ip)
 	}
+}
+
+func (p *Provider) timeout() time.Duration {
+	return cmp.Or(time.Duration(p.Request.Timeout), 10*time.Second)
 }
 
 // request writes the request for an address.
@@ -199,16 +203,20 @@ func transportProblem(err error, timeout time.Duration) string {
 	return "the connection fails"
 }
 
+// maxPause bounds how long a provider may have Picket wait: its quotas are of a month
+// at the most.
+const maxPause = 31 * 24 * time.Hour
+
 // retryAfter reads the header Retry-After, seconds or a date (RFC 9110 section
-// 10.2.3).
+// 10.2.3). A date that is over tells of a clock that goes wrong, not of when to come.
 func retryAfter(header string, now time.Time, otherwise time.Duration) time.Time {
+	pause := otherwise
 	if n, err := strconv.ParseInt(strings.TrimSpace(header), 10, 32); err == nil && n >= 0 {
-		return now.Add(time.Duration(n) * time.Second)
+		pause = time.Duration(n) * time.Second
+	} else if t, err := http.ParseTime(header); err == nil && t.After(now) {
+		pause = t.Sub(now)
 	}
-	if t, err := http.ParseTime(header); err == nil {
-		return t
-	}
-	return now.Add(otherwise)
+	return now.Add(min(pause, maxPause))
 }
 
 // NewClient returns the client that providers are asked with. It follows no

@@ -211,6 +211,9 @@ func (s *loadedSet) lists(dst []Finding, ip netip.Addr, now time.Time) []Finding
 		}
 		dst, f := s.finding(dst)
 		f.Network = network.String()
+		if e.expires > 0 {
+			f.Expires = time.Unix(e.expires, 0).UTC()
+		}
 		if s.Kind == "block" {
 			s.block(f, e)
 		} else {

@@ -22,54 +22,6 @@ import (
 	"picket/state"
 )
 
-// A Caller says who asks for an address, and how much that may cost.
-type Caller struct {
-	Playbook, Incident string // for the ledger
-
-	// Analyst says that a person asks: the reserve of a quota is for them.
-	Analyst bool
-	// Refresh asks again although a kept answer is still good.
-	Refresh bool
-	// Many says that many different addresses are asked about.
-	Many bool
-	// Patience is how long to wait for a provider's turn. What takes longer is
-	// [Waiting], with the time.
-	Patience time.Duration
-	// Purse, when not nil, is what may be spent.
-	Purse *Purse
-}
-
-// A Purse is an amount of money for lookups. It is safe for concurrent use.
-type Purse struct {
-	mu       sync.Mutex
-	microUSD int64
-}
-
-// NewPurse returns a purse that holds an amount.
-func NewPurse(usd float64) *Purse { return &Purse{microUSD: int64(math.Round(usd * 1e6))} }
-
-// take takes a price out, if there is as much.
-func (p *Purse) take(microUSD int64) bool {
-	if p == nil || microUSD == 0 {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.microUSD < microUSD {
-		return false
-	}
-	p.microUSD -= microUSD
-	return true
-}
-
-func (p *Purse) giveBack(microUSD int64) {
-	if p != nil {
-		p.mu.Lock()
-		p.microUSD += microUSD
-		p.mu.Unlock()
-	}
-}
-
 // A desk asks one provider: within its limits and budget, once for an address at
 // a time, and not again while an answer is good.
 type desk struct {
@@ -116,26 +68,49 @@ func (d *desk) look(ctx context.Context, ip netip.Addr, c Caller) Finding {
 		d.countCached(c)
 		return kept
 	}
-	mine := false
-	arrived := d.flights.DoChan(ip.String(), func() (any, error) {
-		mine = true
-		// What is paid for is finished, also when who asked has left.
-		return d.fly(context.WithoutCancel(ctx), ip, c), nil
-	})
-	select {
-	case <-ctx.Done():
-		return d.finding(Failed, "broken off")
-	case r := <-arrived:
-		f := r.Val.(Finding)
-		if !f.State.Kept() && !kept.Fetched.IsZero() {
-			kept.Stale, kept.Reason = true, d.staleReason(f)
+	f, broken := d.shared(ctx, ip, c)
+	if broken {
+		return f
+	}
+	if !f.State.Kept() {
+		// Asked for anew: while another's request was under way, nothing was kept.
+		if kept, _ = d.kept(ctx, ip); !kept.Fetched.IsZero() {
+			kept.Stale, kept.Reason, kept.CostUSD = true, d.staleReason(f), f.CostUSD
 			return kept
 		}
-		if !mine && f.State.Kept() { // another caller pays for it
-			f.Cached, f.CostUSD = true, 0
+	}
+	return f
+}
+
+// shared asks, together with all who ask for the address now. broken says that the
+// caller has left.
+func (d *desk) shared(ctx context.Context, ip netip.Addr, c Caller) (f Finding, broken bool) {
+	for {
+		mine := false
+		arrived := d.flights.DoChan(ip.String(), func() (any, error) {
+			mine = true
+			// What is paid for is finished, also when who asked has left.
+			return d.fly(context.WithoutCancel(ctx), ip, c), nil
+		})
+		select {
+		case <-ctx.Done():
+			return d.finding(Failed, "broken off"), true
+		case r := <-arrived:
+			f = r.Val.(Finding)
+		}
+		switch {
+		case mine:
+			return f, false
+		case f.State == Waiting || f.State == Skipped:
+			// It was not asked, which may be for want of the other caller's money,
+			// patience or rights.
+			continue
+		case f.State.Kept(): // another caller pays for it
+			f.Cached = true
 			d.countCached(c)
 		}
-		return f
+		f.CostUSD = 0
+		return f, false
 	}
 }
 
@@ -207,8 +182,9 @@ const (
 	trialTime    = 10 * time.Second
 )
 
-// turn waits for the provider's turn, as long as the caller's patience lasts.
-func (d *desk) turn(ctx context.Context, c Caller) (Finding, bool) {
+// open says whether the provider may be asked at all: it is not broken, and has not
+// said that it would refuse.
+func (d *desk) open() (Finding, bool) {
 	now := d.now()
 	d.mu.Lock()
 	paused := d.paused
@@ -219,6 +195,15 @@ func (d *desk) turn(ctx context.Context, c Caller) (Finding, bool) {
 	if rest := d.breaker.RemainingDelay(); rest > 0 {
 		return d.wait(now.Add(rest), brokenReason), false
 	}
+	return Finding{}, true
+}
+
+// turn waits for the provider's turn, as long as the caller's patience lasts.
+func (d *desk) turn(ctx context.Context, c Caller) (Finding, bool) {
+	if f, ok := d.open(); !ok {
+		return f, false
+	}
+	now := d.now()
 	var longest time.Duration
 	var taken []*rate.Reservation
 	for _, b := range d.buckets {
@@ -235,7 +220,7 @@ func (d *desk) turn(ctx context.Context, c Caller) (Finding, bool) {
 			case <-ctx.Done():
 			}
 		}
-		return Finding{}, true
+		return d.open() // which may have ended while it was waited
 	}
 	for _, r := range taken {
 		r.CancelAt(now)
@@ -256,18 +241,23 @@ func (e *errBudget) Error() string { return e.why }
 // address before.
 func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (a state.ProviderAnswer, f Finding, ok bool) {
 	now := d.now().UTC()
-	a, ok, err := d.db.ProviderAnswer(ctx, d.Name, ip)
-	if err == nil && ok && len(a.Finding) == 0 && d.price > 0 && now.Before(a.Expires) && !c.Refresh {
-		return a, d.wait(a.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", a.Asked.UTC().Format(time.RFC3339))), false
-	}
-	if err == nil {
-		u := d.usage(c)
-		u.Day, u.Requests, u.CostMicroUSD = now.Format(time.DateOnly), 1, d.price
-		err = d.db.StartRequest(ctx, u, ip, state.ProviderAnswer{Asked: now, Expires: now.Add(d.TTL.of(Hit))},
-			func(day, month int64) error { return d.budget(now, day, month, c.Analyst) })
-	}
+	u := d.usage(c)
+	u.Day, u.Requests, u.CostMicroUSD = now.Format(time.DateOnly), 1, d.price
+	a, err := d.db.StartRequest(ctx, u, ip, state.ProviderAnswer{Asked: now, Expires: now.Add(d.TTL.of(Hit))},
+		func(kept state.ProviderAnswer, day, month int64) error {
+			if now.Before(kept.Expires) && !c.Refresh {
+				if err := d.asked(now, kept); err != nil {
+					return err
+				}
+			}
+			return d.budget(now, day, month, c.Analyst)
+		})
 	var over *errBudget
 	switch {
+	case errors.Is(err, errLanded):
+		f, _ := d.kept(ctx, ip)
+		d.countCached(c)
+		return a, f, false
 	case errors.As(err, &over):
 		return a, d.wait(over.until, over.why), false
 	case err != nil:
@@ -277,21 +267,45 @@ func (d *desk) start(ctx context.Context, ip netip.Addr, c Caller) (a state.Prov
 	return a, Finding{}, true
 }
 
+// errLanded is why a request is not started that another process has made just now.
+var errLanded = errors.New("its answer is kept")
+
+// asked refuses a request that was made already: kept is what there is of it.
+func (d *desk) asked(now time.Time, kept state.ProviderAnswer) error {
+	under := kept.Asked.Add(2 * d.timeout())
+	switch at := kept.Asked.UTC().Format(time.RFC3339); {
+	case len(kept.Finding) > 0:
+		return errLanded
+	case d.price == 0:
+		return nil
+	case now.Before(under):
+		return &errBudget{under, fmt.Sprintf("it was asked at %s, which is paid for, and has not answered yet", at)}
+	default:
+		return &errBudget{kept.Expires, fmt.Sprintf("it was asked at %s, which is paid for, and the answer was lost", at)}
+	}
+}
+
 // budget refuses a request that is over the quota of the day or month.
 func (d *desk) budget(now time.Time, day, month int64, analyst bool) error {
-	share := 1.0
-	if !analyst {
-		share -= d.Limits.Reserve
+	over := func(used, limit int64, of string, until time.Time) error {
+		var reserve int64
+		if !analyst {
+			reserve = int64(math.Round(float64(limit) * d.Limits.Reserve))
+		}
+		if limit == 0 || used < limit-reserve {
+			return nil
+		}
+		why := fmt.Sprintf("%d of its %d requests of the %s are used", used, limit, of)
+		if used < limit {
+			why += ", the others are reserved for analysts"
+		}
+		return &errBudget{until, why}
 	}
-	allowed := func(limit int64) int64 { return int64(float64(limit) * share) }
 	y, m, today := now.Date()
-	switch l := d.Limits; {
-	case l.PerMonth > 0 && month >= allowed(l.PerMonth):
-		return &errBudget{time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC), fmt.Sprintf("%d of its %d requests of the month are used", month, l.PerMonth)}
-	case l.PerDay > 0 && day >= allowed(l.PerDay):
-		return &errBudget{time.Date(y, m, today+1, 0, 0, 0, 0, time.UTC), fmt.Sprintf("%d of its %d requests of the day are used", day, l.PerDay)}
+	if err := over(month, d.Limits.PerMonth, "month", time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		return err
 	}
-	return nil
+	return over(day, d.Limits.PerDay, "day", time.Date(y, m, today+1, 0, 0, 0, 0, time.UTC))
 }
 
 // learn takes from an answer how the provider is.
@@ -313,9 +327,9 @@ func (d *desk) learn(f Finding) {
 // so again: it may be served as an old one. A refusal costs nothing.
 func (d *desk) land(ctx context.Context, ip netip.Addr, c Caller, before state.ProviderAnswer, f Finding) Finding {
 	var err error
+	f.CostUSD = float64(d.costOf(f.State)) / 1e6
 	switch {
 	case f.State.Kept():
-		f.CostUSD = d.PriceUSD
 		var text []byte
 		if text, err = json.Marshal(f); err == nil {
 			err = d.db.PutProviderAnswer(ctx, d.Name, ip, state.ProviderAnswer{Finding: text, Asked: f.Fetched, Expires: f.Expires})

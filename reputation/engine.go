@@ -74,8 +74,8 @@ type Engine struct {
 
 const (
 	maxRecent = 20_000 // profiles, of some kilobytes each
-	// recentFor is how long a profile is good that no remote source has said
-	// anything of.
+	// recentFor is how long a profile answers again at the most: with age, what was
+	// seen weighs less, and data sets say nothing any more.
 	recentFor = 10 * time.Minute
 )
 
@@ -150,7 +150,6 @@ func recentOf(p Profile, now time.Time) (recent, bool) {
 	if p.Status != StatusEnriched {
 		return r, false
 	}
-	remote := false
 	r.CostUSD, r.Sources = 0, slices.Clone(p.Sources)
 	for i := range r.Sources {
 		f := &r.Sources[i]
@@ -158,8 +157,8 @@ func recentOf(p Profile, now time.Time) (recent, bool) {
 			return r, false
 		}
 		f.Cached, f.CostUSD = true, 0
-		if !f.Expires.IsZero() && (!remote || f.Expires.Before(r.until)) {
-			r.until, remote = f.Expires, true
+		if !f.Expires.IsZero() && f.Expires.Before(r.until) {
+			r.until = f.Expires
 		}
 	}
 	if o := p.Override; o != nil && !o.Expires.IsZero() && o.Expires.Before(r.until) {

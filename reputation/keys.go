@@ -136,17 +136,25 @@ func (s *Service) VerifyKey(ctx context.Context, text picket.Secret, scope strin
 	if err != nil {
 		return state.Key{}, err
 	}
-	if !key.Revoked.IsZero() {
-		return state.Key{}, picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
-	}
-	if !key.Expires.IsZero() && !s.now().Before(key.Expires) {
-		return state.Key{}, picket.Errorf(picket.Denied, "API key %s expired at %s", key.ID, key.Expires.Format(time.RFC3339))
+	if err := s.valid(key); err != nil {
+		return state.Key{}, err
 	}
 	if scope != "" && !slices.Contains(key.Scopes, scope) && !slices.Contains(key.Scopes, ScopeAdmin) {
 		return state.Key{}, picket.Errorf(picket.Denied, "API key %s lacks the scope %s, it has %s", key.ID, scope, strings.Join(key.Scopes, ", "))
 	}
 	s.noteUse(ctx, key.ID)
 	return key, nil
+}
+
+// valid is why a key does not work any more, or nil.
+func (s *Service) valid(key state.Key) error {
+	if !key.Revoked.IsZero() {
+		return picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
+	}
+	if !key.Expires.IsZero() && !s.now().Before(key.Expires) {
+		return picket.Errorf(picket.Denied, "API key %s expired at %s", key.ID, key.Expires.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // keyOfText returns the key with this text; it may be revoked.

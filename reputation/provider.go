@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/itchyny/gojq"
 
 	"picket"
@@ -95,19 +97,23 @@ func (t TTL) of(s State) time.Duration {
 	return cmp.Or(time.Duration(t.NotFound), 6*time.Hour)
 }
 
-// duration is a time.Duration in a file: 90s, 24h, 30d.
+// duration is a time.Duration in a file: 90s, 24h, 30d. None that is written is 0:
+// that would be taken for one that is left out.
 type duration time.Duration
 
+const maxDuration = 3650 * 24 * time.Hour
+
 // UnmarshalYAML reads 90s, 24h and 30d.
-func (d *duration) UnmarshalYAML(text []byte) error {
-	s := strings.Trim(strings.TrimSpace(string(text)), `"'`)
+func (d *duration) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	s := text
 	unit := time.Duration(1)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		s, unit = days+"h", 24
 	}
 	v, err := time.ParseDuration(s)
-	if err != nil || v < 0 {
-		return fmt.Errorf("want a time such as 90s, 24h or 30d, not %s", text)
+	if err != nil || v <= 0 || v > maxDuration/unit {
+		return &yaml.SyntaxError{Token: node.GetToken(), Message: fmt.Sprintf("want a time such as 90s, 24h or 30d, above 0 and at most 3650d, not %s", clip(text))}
 	}
 	*d = duration(v * unit)
 	return nil
@@ -166,11 +172,11 @@ func (p *Provider) check(c *fileCheck) {
 	if !strings.Contains(p.Request.URL+p.Request.Body, "{ip}") {
 		c.bad("request.url", "{ip} is missing: it stands for the address, in the URL or the body")
 	}
-	if p.PriceUSD < 0 {
-		c.bad("price_usd", "want what a request costs, not %v", p.PriceUSD)
+	if !(p.PriceUSD >= 0 && p.PriceUSD <= 1000) { // written so that NaN is refused, too
+		c.bad("price_usd", "want what a request costs, 0 to 1000, not %v", p.PriceUSD)
 	}
-	if l := p.Limits; l.PerSecond < 0 || l.PerMinute < 0 || l.Burst < 0 || l.PerDay < 0 || l.PerMonth < 0 || l.Reserve < 0 || l.Reserve > 1 {
-		c.bad("limits", "want numbers from 0 on, and a reserve from 0 to 1")
+	if l := p.Limits; !(l.PerSecond >= 0 && l.PerMinute >= 0 && l.PerSecond < 1e6 && l.PerMinute < 1e6 && l.Reserve >= 0 && l.Reserve <= 1) || l.Burst < 0 || l.PerDay < 0 || l.PerMonth < 0 {
+		c.bad("limits", "want numbers from 0 on, below 1000000 a second or minute, and a reserve from 0 to 1")
 	}
 	for status, s := range p.Status {
 		if !slices.Contains([]string{"answer", "not_found", "clean", "refused", "limited", "error"}, s) {

@@ -204,7 +204,10 @@ func TestParseProviderProblems(t *testing.T) {
 		{"answer: .", "answer: '.a |'", "x.yaml:4:9: answer: want a jq program"},
 		{"answer: .", "answers: .", "answers"},
 		{"answer: .", "answer: .\nstatus: {404: maybe}", "status: 404: want answer"},
-		{"answer: .", "answer: .\nttl: {hit: soon}", "want a time such as"},
+		{"answer: .", "answer: .\nttl: {hit: soon}", "x.yaml:5:12: want a time such as"},
+		{"answer: .", "answer: .\nlimits: {per_dya: 3}", `x.yaml:5:10: unknown field "per_dya"`},
+		{"answer: .", "answer: .\nlimits: {per_day: lots}", "x.yaml:5:19: "},
+		{"answer: .", "answer: .\ntests: [{name: a", "x.yaml:5:"},
 	} {
 		_, err := ParseProvider("x.yaml", []byte(strings.Replace(good, tt.from, tt.to, 1)))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

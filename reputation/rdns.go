@@ -52,18 +52,39 @@ func (r *reverseDNS) look(ctx context.Context, ip netip.Addr, c Caller) Finding 
 			return f
 		}
 	}
-	if wait := r.limit.ReserveN(r.now(), 1).DelayFrom(r.now()); wait > c.Patience {
+	now := r.now()
+	turn := r.limit.ReserveN(now, 1)
+	if wait := turn.DelayFrom(now); wait > c.Patience {
+		turn.CancelAt(now)
 		f := r.finding(Waiting, "its turn has not come")
-		f.Until = r.now().Add(wait)
+		f.Until = now.Add(wait)
 		return f
+	} else if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return r.finding(Failed, "broken off")
+		}
 	}
-	got, _, _ := r.flights.Do(ip.String(), func() (any, error) { return r.ask(context.WithoutCancel(ctx), ip), nil })
-	return got.(Finding)
+	got := r.flights.DoChan(ip.String(), func() (any, error) { return r.ask(context.WithoutCancel(ctx), ip), nil })
+	select {
+	case f := <-got:
+		return f.Val.(Finding)
+	case <-ctx.Done():
+		return r.finding(Failed, "broken off")
+	}
 }
 
+// finding is one of a state. Only what is kept expires.
 func (r *reverseDNS) finding(s State, reason string) Finding {
-	now := r.now()
-	return Finding{Source: rdnsName, Title: "reverse DNS", Reliability: "B", State: s, Reason: reason, Fetched: now, Expires: now.Add(rdnsTTL)}
+	f := Finding{Source: rdnsName, Title: "reverse DNS", Reliability: "B", State: s, Reason: reason}
+	if s.Kept() {
+		f.Fetched = r.now()
+		f.Expires = f.Fetched.Add(rdnsTTL)
+	}
+	return f
 }
 
 // ask asks the resolver, and keeps what it says.

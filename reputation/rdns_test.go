@@ -89,3 +89,28 @@ func TestReverseDNS(t *testing.T) {
 		t.Errorf("%+v, %d more questions", p.Sources, asked.Load()-before)
 	}
 }
+
+// TestReverseDNSRate: who may not wait for a turn does not put off the others'.
+func TestReverseDNSRate(t *testing.T) {
+	db, err := state.Open(t.Context(), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	var asked atomic.Int64
+	resolver := nameServer(t, map[string]string{"1.64.83.45.in-addr.arpa": "scan.example.com", "scan.example.com": "45.83.64.1"}, &asked)
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	r := newReverseDNS(resolver, db, EngineOptions{Now: func() time.Time { return now }})
+	r.limit.ReserveN(now, rdnsPerSecond) // others have taken this second's
+	for range 3 {
+		if f := r.look(t.Context(), someone, Caller{}); f.State != Waiting || !f.Until.Equal(now.Add(time.Second/rdnsPerSecond)) || !f.Expires.IsZero() {
+			t.Errorf("%+v", f)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Errorf("%d questions", asked.Load())
+	}
+	if f := r.look(t.Context(), someone, Caller{Patience: time.Minute}); f.ReverseDNS != "scan.example.com" {
+		t.Errorf("who waits for its turn gets %+v", f)
+	}
+}

@@ -29,8 +29,8 @@ func (s *Service) IssueToken(ctx context.Context, text picket.Secret) (token pic
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if !key.Revoked.IsZero() {
-		return "", time.Time{}, picket.Errorf(picket.Denied, "API key %s was revoked", key.ID)
+	if err := s.valid(key); err != nil {
+		return "", time.Time{}, err
 	}
 	s.noteUse(ctx, key.ID)
 	expires = s.now().Add(TokenLife).Truncate(time.Second)

@@ -8,8 +8,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"picket/collection"
 	"slices"
+
+	"picket/collection"
 
 	"picket"
 )

@@ -20,9 +20,13 @@ type ProviderAnswer struct {
 // ProviderAnswer returns the kept answer of a provider, expired or not, and
 // whether there is one.
 func (db *DB) ProviderAnswer(ctx context.Context, provider string, ip netip.Addr) (ProviderAnswer, bool, error) {
+	return providerAnswer(ctx, db.sql, provider, ip)
+}
+
+func providerAnswer(ctx context.Context, q querier, provider string, ip netip.Addr) (ProviderAnswer, bool, error) {
 	var a ProviderAnswer
 	var asked, expires int64
-	err := db.sql.QueryRowContext(ctx, `SELECT finding, asked, expires FROM provider_answer WHERE provider = ? AND ip = ?`, provider, ip.String()).
+	err := q.QueryRowContext(ctx, `SELECT finding, asked, expires FROM provider_answer WHERE provider = ? AND ip = ?`, provider, ip.String()).
 		Scan(&a.Finding, &asked, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ProviderAnswer{}, false, nil
@@ -96,15 +100,20 @@ func (db *DB) AddProviderUsage(ctx context.Context, lines ...ProviderUsage) erro
 }
 
 // StartRequest writes, before a request is sent, that it is under way and what
-// it costs, in one transaction: neither is forgotten by a crash. allow gets how
-// many requests the key has made on the day and in its month, and may refuse.
-func (db *DB) StartRequest(ctx context.Context, u ProviderUsage, ip netip.Addr, a ProviderAnswer, allow func(day, month int64) error) error {
-	return db.Tx(ctx, func(tx *sql.Tx) error {
+// it costs, in one transaction: neither is forgotten by a crash. allow gets what is
+// kept of the address, zero for nothing, and how many requests the key has made on the
+// day and in its month, and may refuse. kept is returned, too.
+func (db *DB) StartRequest(ctx context.Context, u ProviderUsage, ip netip.Addr, a ProviderAnswer, allow func(kept ProviderAnswer, day, month int64) error) (kept ProviderAnswer, err error) {
+	err = db.Tx(ctx, func(tx *sql.Tx) error {
+		var err error
+		if kept, _, err = providerAnswer(ctx, tx, u.Provider, ip); err != nil {
+			return err
+		}
 		var day, month int64
-		err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(requests) FILTER (WHERE day = ?), 0), coalesce(sum(requests), 0) FROM provider_usage
+		err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(requests) FILTER (WHERE day = ?), 0), coalesce(sum(requests), 0) FROM provider_usage
 			WHERE day >= ? AND day <= ? AND provider = ? AND key = ?`, u.Day, u.Day[:8]+"01", u.Day, u.Provider, u.Key).Scan(&day, &month)
 		if err == nil {
-			err = allow(day, month)
+			err = allow(kept, day, month)
 		}
 		if err == nil {
 			err = addProviderUsage(ctx, tx, u)
@@ -114,6 +123,7 @@ func (db *DB) StartRequest(ctx context.Context, u ProviderUsage, ip netip.Addr, 
 		}
 		return err
 	})
+	return kept, err
 }
 
 // ProviderUsageSince returns the ledger from a day on, in its order.
@@ -130,6 +140,22 @@ func (db *DB) ProviderUsageSince(ctx context.Context, day string) ([]ProviderUsa
 		return nil, fmt.Errorf("read ledger of providers: %w", err)
 	}
 	return out, nil
+}
+
+// UsageIncidents returns the numbers of the incidents that the ledger names, by id.
+func (db *DB) UsageIncidents(ctx context.Context) (map[string]int64, error) {
+	numbers := map[string]int64{}
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var id string
+		var number int64
+		err := rows.Scan(&id, &number)
+		numbers[id] = number
+		return err
+	}, `SELECT id, number FROM incident WHERE id IN (SELECT incident FROM provider_usage)`)
+	if err != nil {
+		return nil, fmt.Errorf("read incidents of the ledger: %w", err)
+	}
+	return numbers, nil
 }
 
 // ForgetAnswers drops answers that expired before a time, n at the most, and

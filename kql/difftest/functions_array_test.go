@@ -183,8 +183,20 @@ func rotate(a []any, n int) any {
 
 // shift moves to the left by n; what becomes free is null.
 func shift(a []any, n int) any {
+	var fill any // an empty string among strings
+	for _, x := range a {
+		if _, ok := x.(string); ok {
+			fill = ""
+		}
+	}
+	for _, x := range a {
+		if _, ok := x.(string); !ok && x != nil {
+			fill = nil
+		}
+	}
 	out := make([]any, len(a))
 	for i := range a {
+		out[i] = fill
 		if j := i + n; j >= 0 && j < len(a) {
 			out[i] = a[j]
 		}

@@ -21,7 +21,7 @@ func (p *parser) literal() Expr {
 			break
 		}
 		l.Kind, l.Text, l.Null = splitTyped(l.Text)
-		if l.Text == "" {
+		if l.Text == "" && l.Kind != LitDateTime { // datetime() is the time of the query
 			p.report(l.S, CodeLiteral, "", "the parentheses of a "+p.text(p.pos)[:strings.IndexByte(p.text(p.pos), '(')]+" literal are empty")
 		}
 	}
