@@ -179,7 +179,7 @@ func explicitName(x syntax.Expr) (string, syntax.Expr) {
 // namedOnce reports columns that the lists of an operator name a second time. A
 // name that is only implied is made unique instead.
 func (b *binder) namedOnce(lists ...[]syntax.Expr) {
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, list := range lists {
 		for _, x := range list {
 			names := []*syntax.Name{}
@@ -190,10 +190,9 @@ func (b *binder) namedOnce(lists ...[]syntax.Expr) {
 				names = append(names, x)
 			}
 			for _, n := range names {
-				if seen[n.Text] {
+				if seen[n.Text]++; seen[n.Text] == 2 { // once is enough
 					b.report(n.Span(), "SEM0029", "give one of them another name", "there is a column named "+strconv.Quote(n.Text)+" here already")
 				}
-				seen[n.Text] = true
 			}
 		}
 	}
