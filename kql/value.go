@@ -213,7 +213,7 @@ func FormatDateTime(t Ticks) string { return string(appendDateTime(nil, t)) }
 
 func appendDateTime(dst []byte, t Ticks) []byte {
 	dst = TimeOf(t).AppendFormat(dst, "2006-01-02T15:04:05")
-	return append(appendFraction(dst, t%TicksPerSecond, true), 'Z')
+	return append(appendFraction(dst, (t%TicksPerSecond+TicksPerSecond)%TicksPerSecond, true), 'Z')
 }
 
 // appendFraction appends .fffffff unless it is zero.
