@@ -91,9 +91,9 @@ func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
 	}
 	switch n := p.Name.(type) {
 	case *syntax.Name:
-		return b.nameAny(n, &ctx{env: newEnv(nil)}), true
+		return b.nameAny(n, &ctx{env: c.env.workspace()}), true
 	case *syntax.Call:
-		return b.call(n, &ctx{env: newEnv(nil)}), true
+		return b.call(n, &ctx{env: c.env.workspace()}), true
 	case *syntax.Wildcard:
 		b.errorf(p, "SEM0019", "a wildcard can only stand in union")
 	}

@@ -139,7 +139,7 @@ func ParseDateTime(s string) (Ticks, error) {
 		}
 		return r
 	}, s)
-	if n := len(s); n > 64 || n < 4 {
+	if n := len(s); n > 64 || n < 4 || !strings.ContainsAny(s, "0123456789") {
 		return 0, fmt.Errorf("parsing datetime %.70q: want a form such as 2024-01-31T12:34:56.1234567Z", orig)
 	}
 	s, offset, ok := cutZone(s)
