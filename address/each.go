@@ -8,8 +8,9 @@ import (
 
 const (
 	// readSize is how much is read at a time: it stays in the processor's second
-	// cache while it is scanned.
-	readSize = 128 << 10
+	// cache while it is scanned, and what is found in it is written at once; half of
+	// the time that is not spent on scanning goes into calls of the system.
+	readSize = 512 << 10
 	// maxLine is the longest line that is not cut, in bytes.
 	maxLine = 1 << 20
 	// longest is more than the longest form of an address.

@@ -254,9 +254,10 @@ var parseURL = `list_transform([regexp_extract($1, '^(?:([a-zA-Z][-+.a-zA-Z0-9]*
 json_object('Scheme', "$u".scheme, 'Host', "$u".host, 'Port', "$u".port, 'Path', "$u".path, 'Username', "$u".user, 'Password', "$u".password,
 'Query Parameters', ` + queryBag(`"$u".query`) + `, 'Fragment', "$u".fragment))[1]`
 
-// parsePath splits a path of Windows or Unix.
-const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(?:(\\\\[^\\/]+|[a-zA-Z]:|[/])?)(.*?)([^\\/]*)$', ['scheme', 'root', 'dir', 'file'])}], lambda "$o":
-list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
+// parsePath splits a path of Windows or Unix. Its root is a drive: the page has
+// none for shares, or for paths of Unix.
+const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(\\\\[?]\\)?([a-zA-Z]:)?(.*?)([^\\/]*)$', ['scheme', 'long', 'root', 'dir', 'file'])}], lambda "$o":
+list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.long || "$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
 json_object('Scheme', "$w".s, 'RootPath', "$w".r, 'DirectoryPath', "$w".d, 'DirectoryName', regexp_extract("$w".d, '([^\\/]*)$', 1),
 'Filename', "$w".f, 'Extension', regexp_extract("$w".f, '[.]([^.]*)$', 1), 'AlternateDataStreamName', "$w".a))[1])[1]`
 

@@ -193,6 +193,11 @@ func guardRegex(text, pattern expr, every bool, f func(text expr) (string, error
 	if every {
 		square = 1
 	}
+	return guardStates(text, states, square, f)
+}
+
+// guardStates is guardRegex for patterns of so many states.
+func guardStates(text expr, states, square int, f func(text expr) (string, error)) (string, error) {
 	plain, err := f(text)
 	if err != nil {
 		return "", err

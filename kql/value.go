@@ -139,6 +139,9 @@ func ParseDateTime(s string) (Ticks, error) {
 		}
 		return r
 	}, s)
+	for _, sep := range []string{"-", "/", ":"} { // blanks around separators mean nothing
+		s = strings.ReplaceAll(strings.ReplaceAll(s, " "+sep+" ", sep), "  ", " ")
+	}
 	if n := len(s); n > 64 || n < 4 || !strings.ContainsAny(s, "0123456789") {
 		return 0, fmt.Errorf("parsing datetime %.70q: want a form such as 2024-01-31T12:34:56.1234567Z", orig)
 	}
