@@ -34,8 +34,7 @@ func bagFunctions() []function {
 			}
 			return String
 		})),
-		fn("parse_csv", tpl(Dynamic, `to_json(list_transform(regexp_extract_all(',' || regexp_extract($1, '^[^\r\n"]*(?:"(?:[^"]|"")*"[^\r\n"]*)*'), ',("(?:[^"]|"")*"|[^,]*)', 1),
-lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"') ELSE "$e" END))`, String)),
+		fn("parse_csv", tpl(Dynamic, "kql_csv($1)::JSON", String)),
 		fn("parse_url", tpl(Dynamic, parseURL, String)),
 		fn("parse_urlquery", tpl(Dynamic, "json_object('Query Parameters', "+queryBag("regexp_replace($1, '^[^?]*[?]', '')")+")", String)),
 		fn("parse_path", tpl(Dynamic, parsePath, String)),
@@ -270,6 +269,5 @@ func lowerParseCommandLine(c *call) (string, error) {
 	if !strings.EqualFold(kind, "windows") {
 		return "", fmt.Errorf(`parse_command_line(): the parser type is "windows", not %q`, kind)
 	}
-	return expand(`to_json(list_transform(regexp_extract_all($1, '(?:\\"|[^\s"]|"(?:\\"|[^"])*"?)+'),
-lambda "$e": replace(replace(replace("$e", '\"', chr(983040)), '"', ''), chr(983040), '"')))`, c.args), nil
+	return nativeCall("kql_command_line", c.args[0].sql) + "::JSON", nil
 }

@@ -168,6 +168,7 @@ func regexCall(text, pattern int, every bool, lower func(c *call) (string, error
 		if at < 0 {
 			at = len(c.args) - 1
 		}
+		c.args[pattern] = asRE2(c.args[pattern])
 		with := func(args []expr, text expr) (string, error) {
 			d := *c
 			d.args = append([]expr(nil), args...)

@@ -99,6 +99,8 @@ func pureNatives() []Native {
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
 		{"kql_punydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], encodeLabel) }},
 		{"kql_unpunydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], decodeLabel) }},
+		{"kql_csv", 1, func(a []string) (string, bool) { return jsonTexts(csvRecord(a[0])), true }},
+		{"kql_command_line", 1, func(a []string) (string, bool) { return jsonTexts(commandLine(a[0])), true }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
 		{"kql_treepath", 1, func(a []string) (string, bool) { return treePath(a[0]) }},
