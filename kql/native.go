@@ -113,7 +113,7 @@ func pureNatives() []Native {
 			return r, ok, nil
 		}})
 	}
-	return append(list, Native{"kql_geo", 4, geoNative()})
+	return append(list, Native{"kql_geo", 4, geoNative()}, Native{"kql_scan", 3, scanNative()})
 }
 
 // nativeCall is the SQL of a call of a native function.

@@ -61,7 +61,7 @@ func (b *binder) scan(op *syntax.ScanOp, r *relation, c *ctx) *relation {
 			return nil
 		}
 	}
-	return s.emit(r)
+	return s.emit(r, c.env)
 }
 
 // columns numbers the rows of r and adds the declared columns to them.
@@ -172,11 +172,42 @@ func (s *scanner) each(k int, f func(j, i int)) {
 }
 
 // emit writes the recursion and the rows that come out of it.
-func (s *scanner) emit(r *relation) *relation {
-	part, on := "", ""
+func (s *scanner) emit(r *relation, env *env) *relation {
+	on := ""
+	if r.part != nil {
+		on = " AND r." + r.part.ref() + " IS NOT DISTINCT FROM c." + r.part.ref()
+	}
+	sql, ok := s.native(env)
+	if !ok {
+		sql = s.recursion(r, on)
+	}
+	var arms []string
+	for k, st := range s.op.Steps {
+		if st.Output != "none" {
+			arms = append(arms, s.arm(k, st, on))
+		}
+	}
+	cols := append([]column(nil), s.r.cols...)
+	if name, ok := hint(s.op.Hints, "with_match_id"); ok {
+		cols = append(cols, column{name: name, typ: Long, id: idsOf(cols).add(name)})
+	}
+	if len(arms) == 0 {
+		return s.b.empty(cols)
+	}
+	list := refs(cols) + s.r.hiddenList()
+	if len(cols) > len(s.r.cols) {
+		list = strings.Replace(list, cols[len(cols)-1].ref(), `"$match" AS `+cols[len(cols)-1].ref(), 1)
+	}
+	out := s.b.heavy("SELECT "+list+" FROM ("+sql+" "+strings.Join(arms, " UNION ALL ")+`) ORDER BY "$at", "$step" DESC`, cols)
+	out.hidden, out.part = r.hidden, r.part
+	return out
+}
+
+// recursion is the SQL of $scan: what each row makes of the states, row by row.
+func (s *scanner) recursion(r *relation, on string) string {
+	part := ""
 	if r.part != nil {
 		part = ", " + r.part.ref()
-		on = " AND r." + r.part.ref() + " IS NOT DISTINCT FROM c." + r.part.ref()
 	}
 	first := []string{`0::BIGINT AS "$n"`, `0::BIGINT AS "$next"`}
 	names := []string{`"$n"`, `"$next"`}
@@ -200,27 +231,7 @@ func (s *scanner) emit(r *relation) *relation {
 	}
 	state := "c.* EXCLUDE (" + strings.Join(append([]string{`"$n"`}, exclude(r)...), ", ") + "), r.\"$n\"" + part2(r) + ", " + refsOf("r.", s.r.cols)
 	walk := s.layers("SELECT " + state + " FROM \"$scan\" c JOIN " + s.r.from + ` r ON r."$n" = c."$n" + 1` + on)
-	sql := `WITH RECURSIVE "$scan" AS (` + start + " UNION ALL SELECT " + strings.Join(names, ", ") + part + " FROM (" + walk + "))"
-	var arms []string
-	for k, st := range s.op.Steps {
-		if st.Output != "none" {
-			arms = append(arms, s.arm(k, st, on))
-		}
-	}
-	cols := append([]column(nil), s.r.cols...)
-	if name, ok := hint(s.op.Hints, "with_match_id"); ok {
-		cols = append(cols, column{name: name, typ: Long, id: idsOf(cols).add(name)})
-	}
-	if len(arms) == 0 {
-		return s.b.empty(cols)
-	}
-	list := refs(cols) + s.r.hiddenList()
-	if len(cols) > len(s.r.cols) {
-		list = strings.Replace(list, cols[len(cols)-1].ref(), `"$match" AS `+cols[len(cols)-1].ref(), 1)
-	}
-	out := s.b.heavy("SELECT "+list+" FROM ("+sql+" "+strings.Join(arms, " UNION ALL ")+`) ORDER BY "$at", "$step" DESC`, cols)
-	out.hidden, out.part = r.hidden, r.part
-	return out
+	return `WITH RECURSIVE "$scan" AS (` + start + " UNION ALL SELECT " + strings.Join(names, ", ") + part + " FROM (" + walk + "))"
 }
 
 func exclude(r *relation) []string {
