@@ -21,6 +21,7 @@ var hostile = map[string]string{
 	"range sorted":   `range x from 1 to 1000000000000 step 1 | sort by hash(x) asc`,
 	"regex native":   `range x from 1 to 100000000 step 1 | extend s = strcat(strrep("a", 1000), x) | extend t = replace_regex(s, @"(a+)+x?", @"\1\1") | summarize max(strlen(t))`,
 	"scan":           `range x from 1 to 10000000 step 1 | sort by x asc | scan declare (n:long=0) with (step s: true => n = s.n + x;) | count`,
+	"scan in SQL":    `range x from 1 to 10000000 step 1 | sort by x asc | scan declare (n:long=0) with (step s: true => n = case(s.n > 9, 0, s.n) + x;) | count`,
 	"mv-expand":      `range x from 1 to 1000000 step 1 | extend a = range(1, 10000) | mv-expand a | mv-expand b = range(1, 10000) | summarize count() by tostring(b)`,
 	"make_list":      `range x from 1 to 100000000000 step 1 | summarize make_list(strcat("padding padding padding padding ", x), 1000000000)`,
 	"distinct":       `range x from 1 to 100000000000 step 1 | distinct strcat("padding padding padding padding ", x)`,
