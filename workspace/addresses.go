@@ -1,0 +1,126 @@
+package workspace
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"sync"
+
+	"picket/address"
+	"picket/kql"
+)
+
+// finder finds the addresses in the texts of rows, see [kql.Addresses]. It looks at
+// the texts of many rows at a time, since to begin with a text costs as much as to
+// look at some hundred bytes.
+type finder struct {
+	text  []byte // of some rows, a line for each value
+	ends  []int  // of each row in text
+	found []address.Match
+	buf   []byte
+	// known are texts of addresses as they are stored: most rows have those of a
+	// row before.
+	known map[string]driver.Value
+}
+
+const (
+	// findSize is how much text is looked at together: it stays in the processor's
+	// second cache.
+	findSize = 256 << 10
+	// maxAddresses is how many texts of addresses a finder keeps.
+	maxAddresses = 4096
+	// longestKept is the longest of them, in bytes.
+	longestKept = 128
+	// shortest is the length of the shortest address, ::1.
+	shortest = 3
+)
+
+var finders = sync.Pool{New: func() any { return &finder{known: map[string]driver.Value{}} }}
+
+// noAddress is what a row without addresses holds.
+var noAddress driver.Value = ""
+
+// findAddresses sets the value of rows at the position to to their addresses;
+// cells are those of the values behind the first.
+func findAddresses(rows [][]driver.Value, cells []cell, to int) {
+	var texts []int
+	for j, c := range cells {
+		if c.kind == kql.String || c.kind == kql.Dynamic {
+			texts = append(texts, 1+j)
+		}
+	}
+	f := finders.Get().(*finder)
+	defer finders.Put(f)
+	for len(rows) > 0 {
+		f.text, f.ends = f.text[:0], f.ends[:0]
+		for _, row := range rows {
+			for _, j := range texts {
+				if s, ok := row[j].(string); ok && len(s) >= shortest {
+					f.text = append(append(f.text, s...), '\n')
+				}
+			}
+			if f.ends = append(f.ends, len(f.text)); len(f.text) >= findSize {
+				break
+			}
+		}
+		f.fill(rows[:len(f.ends)], to)
+		rows = rows[len(f.ends):]
+	}
+	if cap(f.text) > 4*findSize { // of rows as long as few are
+		f.text = nil
+	}
+}
+
+// fill sets the values of rows whose texts are f's.
+func (f *finder) fill(rows [][]driver.Value, to int) {
+	f.found = address.Append(f.found[:0], f.text, address.Options{})
+	rest := f.found
+	for i, row := range rows {
+		n := 0
+		for n < len(rest) && rest[n].Start < f.ends[i] {
+			n++
+		}
+		row[to] = f.stored(rest[:n])
+		rest = rest[n:]
+	}
+}
+
+// stored is what a row with these addresses holds.
+func (f *finder) stored(found []address.Match) driver.Value {
+	if len(found) == 0 {
+		return noAddress
+	}
+	f.buf = append(f.buf[:0], ' ')
+	var many map[address.Match]bool
+	if len(found) > 16 { // not to compare each with every other
+		many = map[address.Match]bool{}
+	}
+	for _, m := range found {
+		start := len(f.buf)
+		if m.Bits >= 0 && int(m.Bits) < m.Addr.BitLen() {
+			f.buf = m.Prefix().AppendTo(f.buf)
+		} else {
+			m.Bits = -1
+			f.buf = m.Addr.AppendTo(f.buf)
+		}
+		f.buf = append(f.buf, ' ')
+		same := address.Match{Addr: m.Addr, Bits: m.Bits}
+		if many != nil && many[same] || many == nil && start > 1 && bytes.Contains(f.buf[:start], f.buf[start-1:]) {
+			f.buf = f.buf[:start]
+		} else if many != nil {
+			many[same] = true
+		}
+	}
+	if v, ok := f.known[string(f.buf)]; ok {
+		return v
+	}
+	s := string(f.buf)
+	if len(s) > longestKept {
+		return s
+	}
+	if len(f.known) >= maxAddresses {
+		clear(f.known)
+	}
+	var v driver.Value = s
+	f.known[s] = v
+	return v
+}
