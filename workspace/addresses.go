@@ -3,6 +3,8 @@ package workspace
 import (
 	"bytes"
 	"database/sql/driver"
+	"net/netip"
+	"strings"
 	"sync"
 
 	"picket/address"
@@ -20,6 +22,8 @@ type finder struct {
 	// known are texts of addresses as they are stored: most rows have those of a
 	// row before.
 	known map[string]driver.Value
+	// alone are those of rows with one address.
+	alone map[netip.Addr]driver.Value
 }
 
 const (
@@ -30,11 +34,12 @@ const (
 	maxAddresses = 4096
 	// longestKept is the longest of them, in bytes.
 	longestKept = 128
-	// shortest is the length of the shortest address, ::1.
-	shortest = 3
+	// shortText is up to which length of a text it costs less to see that it has no
+	// dot and no colon than to scan it with the others.
+	shortText = 24
 )
 
-var finders = sync.Pool{New: func() any { return &finder{known: map[string]driver.Value{}} }}
+var finders = sync.Pool{New: func() any { return &finder{known: map[string]driver.Value{}, alone: map[netip.Addr]driver.Value{}} }}
 
 // noAddress is what a row without addresses holds.
 var noAddress driver.Value = ""
@@ -54,7 +59,7 @@ func findAddresses(rows [][]driver.Value, cells []cell, to int) {
 		f.text, f.ends = f.text[:0], f.ends[:0]
 		for _, row := range rows {
 			for _, j := range texts {
-				if s, ok := row[j].(string); ok && len(s) >= shortest {
+				if s, ok := row[j].(string); ok && mayHoldAddress(s) {
 					f.text = append(append(f.text, s...), '\n')
 				}
 			}
@@ -68,6 +73,11 @@ func findAddresses(rows [][]driver.Value, cells []cell, to int) {
 	if cap(f.text) > 4*findSize { // of rows as long as few are
 		f.text = nil
 	}
+}
+
+// mayHoldAddress reports false for a short text, such as a name, that has surely none.
+func mayHoldAddress(s string) bool {
+	return len(s) > shortText || strings.IndexByte(s, '.') >= 0 || strings.IndexByte(s, ':') >= 0
 }
 
 // fill sets the values of rows whose texts are f's.
@@ -86,8 +96,13 @@ func (f *finder) fill(rows [][]driver.Value, to int) {
 
 // stored is what a row with these addresses holds.
 func (f *finder) stored(found []address.Match) driver.Value {
+	alone := len(found) == 1 && found[0].Bits < 0
 	if len(found) == 0 {
 		return noAddress
+	} else if alone {
+		if v, ok := f.alone[found[0].Addr]; ok {
+			return v
+		}
 	}
 	f.buf = append(f.buf[:0], ' ')
 	var many map[address.Match]bool
@@ -110,17 +125,24 @@ func (f *finder) stored(found []address.Match) driver.Value {
 			many[same] = true
 		}
 	}
-	if v, ok := f.known[string(f.buf)]; ok {
-		return v
+	v, ok := f.known[string(f.buf)]
+	if !ok {
+		s := string(f.buf)
+		if v = s; len(s) > longestKept {
+			return v
+		}
+		keep(f.known, s, v)
 	}
-	s := string(f.buf)
-	if len(s) > longestKept {
-		return s
+	if alone {
+		keep(f.alone, found[0].Addr, v)
 	}
-	if len(f.known) >= maxAddresses {
-		clear(f.known)
-	}
-	var v driver.Value = s
-	f.known[s] = v
 	return v
+}
+
+// keep adds to what is known, of which there are not too many.
+func keep[K comparable](known map[K]driver.Value, k K, v driver.Value) {
+	if len(known) >= maxAddresses {
+		clear(known)
+	}
+	known[k] = v
 }
