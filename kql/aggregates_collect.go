@@ -19,11 +19,11 @@ func collectAggregates() []function {
 		{name: "make_bag_if", auto: "bag", sigs: collectSigs(true, makeBag)},
 		// Kept whole, a digest is the sorted array of its values and a sketch the
 		// set of them: what is read from them is exact.
-		{name: "tdigest", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list_sort(list($1) FILTER ($1 IS NOT NULL)), []))", Unknown, Long).from(1)}},
+		{name: "tdigest", sigs: []sig{tpl(Dynamic, "to_json(list_sort(list($1) FILTER ($1 IS NOT NULL)))", Unknown, Long).from(1)}},
 		{name: "tdigest_merge", auto: "merge_tdigests", sigs: []sig{tpl(Dynamic, "to_json(list_sort(flatten(list(TRY_CAST($1 AS DOUBLE[])))))", Dynamic)}},
-		{name: "hll", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list(DISTINCT $1) FILTER ($1 IS NOT NULL), []))", Unknown, Long).from(1)}},
-		{name: "hll_if", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list(DISTINCT $1) FILTER ($2 AND $1 IS NOT NULL), []))", Unknown, Bool, Long).from(2)}},
-		{name: "hll_merge", sigs: []sig{tpl(Dynamic, "to_json(coalesce(list_distinct(flatten(list("+listOf("$1")+"))), []))", Dynamic)}},
+		{name: "hll", sigs: []sig{tpl(Dynamic, "to_json(list(DISTINCT $1) FILTER ($1 IS NOT NULL))", Unknown, Long).from(1)}},
+		{name: "hll_if", sigs: []sig{tpl(Dynamic, "to_json(list(DISTINCT $1) FILTER ($2 AND $1 IS NOT NULL))", Unknown, Bool, Long).from(2)}},
+		{name: "hll_merge", sigs: []sig{tpl(Dynamic, "to_json(list_distinct(flatten(list("+listOf("$1")+"))))", Dynamic)}},
 	}
 }
 

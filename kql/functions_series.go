@@ -85,5 +85,8 @@ func seriesBag(c *call, name string) string {
 	for i, col := range seriesColumns[name] {
 		parts = append(parts, fmt.Sprintf(`'%s', json_extract("$o", '$[%d]')`, col.Name, i))
 	}
+	if name == "series_stats" { // two more than the columns
+		parts = append(parts, `'sum', json_extract("$o", '$[7]'), 'len', json_extract("$o", '$[8]')`)
+	}
 	return `(list_transform([` + seriesJSON(c, name) + `], lambda "$o": CASE WHEN "$o" IS NOT NULL THEN json_object(` + strings.Join(parts, ", ") + `) END)[1])`
 }

@@ -32,34 +32,8 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 	for _, x := range op.Groups {
 		b.groupKey(keys, x, c)
 	}
-	// The input with the axis as a column, inside the bounds.
-	conds := []string{axis.sql + " IS NOT NULL"}
-	if from.sql != "" {
-		conds = append(conds, axis.sql+" >= "+from.sql)
-	}
-	if to.sql != "" {
-		le := " < "
-		if op.InRange {
-			le = " <= "
-		}
-		conds = append(conds, axis.sql+le+to.sql)
-	}
-	in := b.step(r, "SELECT *, "+axis.sql+` AS "$axis" FROM `+r.from+" WHERE "+strings.Join(conds, " AND "), r.cols)
 	lo, hi := from.sql, to.sql
-	if lo == "" {
-		lo = `min(floor("$axis"` + div + step.sql + ") * " + step.sql + ")::" + axis.typ.SQL()
-	}
-	if hi == "" {
-		hi = `max("$axis") + 1`
-	}
-	if op.InRange {
-		hi += " + 1"
-	}
-	over := " FROM " + in.from
-	if from.sql != "" && to.sql != "" {
-		over = ""
-	}
-	bounds := b.emit("SELECT lo, CASE WHEN m > "+maxSeries+" THEN error('make-series makes at most "+maxSeries+" values of a series, not ' || m::VARCHAR || ': use a larger step') ELSE m::BIGINT END AS n FROM (SELECT lo, greatest(0, ceil((hi - lo)::DOUBLE / "+step.sql+")) AS m FROM (SELECT "+lo+" AS lo, "+hi+" AS hi"+over+"))", false)
+	in := b.seriesInput(op, r, axis, div, step, keys, lo, hi)
 
 	aggs := newSelection()
 	var defaults []expr
@@ -79,7 +53,51 @@ func (b *binder) makeSeries(op *syntax.MakeSeriesOp, r *relation, c *ctx) *relat
 	for _, x := range op.Groups {
 		b.projected(kc, x, ac)
 	}
-	return b.seriesRows(kc, aggs, defaults, in.from, bounds, div, step, axis, b.axisName(op.On, kc, aggs))
+	g := seriesGrid{in: in.from, div: div, step: step, axis: axis, name: b.axisName(op.On, kc, aggs)}
+	if kind, _ := hint(op.Hints, "kind"); strings.EqualFold(kind, "nonempty") && lo != "" && hi != "" && len(kc.cols) == 0 {
+		g.always = "SELECT " + lo + ` AS "$lo", ` + seriesLength(op, lo, hi, step) + ` AS "$n"`
+	}
+	return b.seriesRows(kc, aggs, defaults, g)
+}
+
+// seriesInput emits the input inside the bounds with its place on the axis, and where the series of the
+// row begins and how many steps it has: a bound that is not given is that of the row's own group.
+func (b *binder) seriesInput(op *syntax.MakeSeriesOp, r *relation, axis expr, div string, step expr, keys *selection, lo, hi string) *relation {
+	conds := []string{axis.sql + " IS NOT NULL"}
+	if lo != "" {
+		conds = append(conds, axis.sql+" >= "+lo)
+	}
+	if hi != "" && op.InRange {
+		conds = append(conds, axis.sql+" <= "+hi)
+	} else if hi != "" {
+		conds = append(conds, axis.sql+" < "+hi)
+	}
+	over := " OVER ()"
+	if len(keys.cols) > 0 {
+		by := make([]string, len(keys.list))
+		for i, k := range keys.list {
+			by[i] = strings.TrimSuffix(k, " AS "+keys.cols[i].ref())
+		}
+		over = " OVER (PARTITION BY " + strings.Join(by, ", ") + ")"
+	}
+	first, end := lo, hi
+	if lo == "" {
+		first = "(floor(min(" + axis.sql + ")" + over + div + step.sql + ") * " + step.sql + ")::" + axis.typ.SQL()
+	}
+	if hi == "" {
+		end = "(max(" + axis.sql + ")" + over + " + 1)"
+	}
+	in := b.step(r, "SELECT *, "+axis.sql+` AS "$axis", `+first+` AS "$lo", `+end+` AS "$hi" FROM `+r.from+" WHERE "+strings.Join(conds, " AND "), r.cols)
+	return b.step(in, "SELECT *, "+seriesLength(op, `"$lo"`, `"$hi"`, step)+` AS "$n" FROM `+in.from, r.cols)
+}
+
+// seriesLength is how many steps there are from lo to hi.
+func seriesLength(op *syntax.MakeSeriesOp, lo, hi string, step expr) string {
+	if op.InRange {
+		hi = "(" + hi + " + 1)"
+	}
+	n := "greatest(0, ceil((" + hi + " - " + lo + ")::DOUBLE / " + step.sql + "))"
+	return "CASE WHEN " + n + " > " + maxSeries + " THEN error('make-series makes at most " + maxSeries + " values of a series, not ' || (" + n + ")::VARCHAR || ': use a larger step') ELSE (" + n + ")::BIGINT END"
 }
 
 // maxSeries is how many values an array of make-series can have, by the page
@@ -100,23 +118,32 @@ func (b *binder) axisName(on syntax.Expr, kc, aggs *selection) string {
 	return m.auto(on)
 }
 
+// seriesGrid is what the rows of make-series are made of.
+type seriesGrid struct {
+	in     string // the input, by seriesInput
+	always string // SELECT of the bounds of a series that there is even without input, or ""
+	div    string // how a place on the axis is divided by the step
+	step   expr
+	axis   expr
+	name   string // of the axis in the result
+}
+
 // seriesRows emits the aggregation, the grid of groups and steps, and the arrays.
-func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, in, bounds, div string, step, axis expr, axisName string) *relation {
-	idx := `floor((t."$axis" - w.lo)` + div + step.sql + ")::BIGINT"
-	list, group, keys := "", "", ""
+func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, g seriesGrid) *relation {
+	idx := `floor((t."$axis" - t."$lo")` + g.div + g.step.sql + ")::BIGINT"
+	list, keys := "", ""
 	for _, k := range kc.list {
 		list += k + ", "
 	}
 	for _, col := range kc.cols {
-		keys += ", " + col.ref()
+		keys += col.ref() + ", "
 	}
-	group = " GROUP BY ALL"
-	agg := b.emit("SELECT "+list+idx+` AS "$i", `+aggsAs(aggs)+" FROM "+in+" t, "+bounds+" w"+group, false)
-	sel := "1"
-	if keys != "" {
-		sel = keys[2:]
+	agg := b.emit("SELECT "+list+`t."$lo" AS "$lo", t."$n" AS "$n", `+idx+` AS "$i", `+aggsAs(aggs)+" FROM "+g.in+" t GROUP BY ALL", false)
+	groups := g.always
+	if groups == "" {
+		groups = "SELECT DISTINCT " + keys + `"$lo", "$n" FROM ` + agg
 	}
-	grid := b.emit("SELECT * FROM (SELECT DISTINCT "+sel+" FROM "+agg+`), (SELECT unnest(range(0, n)) AS "$i", lo FROM `+bounds+")", false)
+	grid := b.emit(`SELECT *, unnest(range(0, "$n")) AS "$i" FROM (`+groups+")", false)
 	s := newSelection()
 	on := []string{`g."$i" = a."$i"`}
 	for _, col := range kc.cols {
@@ -135,8 +162,8 @@ func (b *binder) seriesRows(kc, aggs *selection, defaults []expr, in, bounds, di
 		v := toDynamic(expr{sql: "(CASE WHEN a.\"$i\" IS NULL THEN " + d.sql + " ELSE " + ref + " END)", typ: col.typ})
 		s.add(col.name, expr{sql: `to_json(list(` + v.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
 	}
-	at := toDynamic(expr{sql: `(g.lo + g."$i" * ` + step.sql + ")", typ: axis.typ})
-	s.add(axisName, expr{sql: `to_json(list(` + at.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
+	at := toDynamic(expr{sql: `(g."$lo" + g."$i" * ` + g.step.sql + ")", typ: g.axis.typ})
+	s.add(g.name, expr{sql: `to_json(list(` + at.sql + ` ORDER BY g."$i"))`, typ: Dynamic})
 	sql := "SELECT " + s.sql() + " FROM " + grid + " g LEFT JOIN " + agg + " a ON " + strings.Join(on, " AND ")
 	if n > 0 {
 		var by []string

@@ -17,8 +17,11 @@ func (b *binder) mvExpand(op *syntax.MvExpandOp, r *relation, c *ctx) *relation 
 		}
 	}
 	limit := ""
-	if op.Limit != nil {
+	switch {
+	case op.Limit != nil:
 		limit = b.rowCount(op.Limit, c)
+	case op.Legacy:
+		limit = "128"
 	}
 	return b.expandItems(op.Items, r, c, index, asArray, limit)
 }

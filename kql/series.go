@@ -4,24 +4,48 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // series is an array of numbers; NaN stands for what is null or no number.
 type series []float64
 
-// MarshalJSON writes a series with null for what is no number.
+// MarshalJSON writes a series of reals, with null for what is no number.
 func (s series) MarshalJSON() ([]byte, error) {
 	out := make([]any, len(s))
 	for i, v := range s {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		out[i] = realNumber(v)
+	}
+	return json.Marshal(out)
+}
+
+// realNumber writes v so that it is seen to be real, as in 2.0; nil is null.
+func realNumber(v float64) any {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return nil
+	case v == math.Trunc(v) && math.Abs(v) < 1e15:
+		return json.Number(strconv.FormatFloat(v, 'f', 1, 64))
+	}
+	return v
+}
+
+// wholes is a series of whole numbers, written without a decimal point.
+type wholes series
+
+// MarshalJSON writes the series, with null for what is no number.
+func (s wholes) MarshalJSON() ([]byte, error) {
+	out := make([]any, len(s))
+	for i, v := range s {
+		if !math.IsNaN(v) {
 			out[i] = v
 		}
 	}
 	return json.Marshal(out)
 }
 
-// seriesArgs are the arguments of a series function as they came in JSON.
+// seriesArgs are the arguments of a series function as they came in JSON, numbers as json.Number.
 type seriesArgs []any
 
 // series returns argument i, an array; nil when it is none.
@@ -35,20 +59,41 @@ func (a seriesArgs) series(i int) series {
 	}
 	s := make(series, len(list))
 	for j, v := range list {
-		f, ok := v.(float64)
-		if !ok {
-			f = math.NaN()
-		}
-		s[j] = f
+		s[j] = elementOf(v)
 	}
 	return s
+}
+
+// elementOf is the value of a number of JSON, NaN for anything else.
+func elementOf(v any) float64 {
+	n, ok := v.(json.Number)
+	if !ok {
+		return math.NaN()
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return math.NaN()
+	}
+	return f
+}
+
+// isWhole reports whether argument i, a number or an array, has no reals in it.
+func (a seriesArgs) isWhole(i int) bool {
+	list, ok := a[i].([]any)
+	if !ok {
+		list = a[i : i+1]
+	}
+	return !slices.ContainsFunc(list, func(v any) bool {
+		n, ok := v.(json.Number)
+		return ok && strings.ContainsAny(string(n), ".eE")
+	})
 }
 
 // operand is series(i), or the number that argument i is, as often as the other
 // operand has elements.
 func (a seriesArgs) operand(i int) series {
 	if i < len(a) {
-		if v, ok := a[i].(float64); ok {
+		if v := elementOf(a[i]); !math.IsNaN(v) {
 			return slices.Repeat(series{v}, len(a.series(1-i)))
 		}
 	}
@@ -58,11 +103,24 @@ func (a seriesArgs) operand(i int) series {
 // num returns argument i, a number, or what stands for it when it is not given.
 func (a seriesArgs) num(i int, otherwise float64) float64 {
 	if i < len(a) {
-		if f, ok := a[i].(float64); ok {
+		if f := elementOf(a[i]); !math.IsNaN(f) {
 			return f
 		}
 	}
 	return otherwise
+}
+
+// with is the series and those of the other arguments that stand at the places; null where there is none.
+func (a seriesArgs) with(places ...int) seriesArgs {
+	out := seriesArgs{a[0]}
+	for _, i := range places {
+		var v any
+		if i < len(a) {
+			v = a[i]
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 func (a seriesArgs) text(i int, otherwise string) string {
@@ -90,7 +148,9 @@ func seriesNative() func(a []string) (string, bool) {
 	return func(a []string) (string, bool) {
 		op, ok := ops[a[0]]
 		var args seriesArgs
-		if !ok || json.Unmarshal([]byte(a[1]), &args) != nil || len(args) == 0 {
+		in := json.NewDecoder(strings.NewReader(a[1]))
+		in.UseNumber() // 1.0 and 1 are of two types
+		if !ok || in.Decode(&args) != nil || len(args) == 0 {
 			return "", false
 		}
 		if args.series(0) == nil && !(takesNumbers(a[0]) && args.series(1) != nil) {
@@ -112,8 +172,8 @@ func seriesNative() func(a []string) (string, bool) {
 func seriesOps() map[string]func(a seriesArgs) any {
 	ops := map[string]func(a seriesArgs) any{
 		"series_fill_const":          fillConst,
-		"series_fill_forward":        func(a seriesArgs) any { return carry(a.series(0), fillMissing(a, 1), 1) },
-		"series_fill_backward":       func(a seriesArgs) any { return carry(a.series(0), fillMissing(a, 1), -1) },
+		"series_fill_forward":        func(a seriesArgs) any { return carry(a, 1) },
+		"series_fill_backward":       func(a seriesArgs) any { return carry(a, -1) },
 		"series_fill_linear":         fillLinear,
 		"series_sum":                 func(a seriesArgs) any { return a.series(0).fold(0, func(x, y float64) float64 { return x + y }) },
 		"series_product":             func(a seriesArgs) any { return a.series(0).fold(1, func(x, y float64) float64 { return x * y }) },
@@ -121,7 +181,7 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"series_magnitude":           func(a seriesArgs) any { return math.Sqrt(dot(a.series(0), a.series(0))) },
 		"series_cosine_similarity":   cosine,
 		"series_pearson_correlation": func(a seriesArgs) any { return pearson(a.series(0), a.series(1)) },
-		"series_stats":               func(a seriesArgs) any { return a.series(0).stats() },
+		"series_stats":               seriesStats,
 		"series_fit_line":            func(a seriesArgs) any { return fitLine(a.series(0)).columns() },
 		"series_fit_2lines":          func(a seriesArgs) any { return fitTwoLines(a.series(0)) },
 		"series_fit_poly":            fitPoly,
@@ -129,9 +189,7 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"series_ifft":                func(a seriesArgs) any { return fourier(a, true) },
 		"series_fir":                 fir,
 		"series_iir":                 iir,
-		"series_outliers": func(a seriesArgs) any {
-			return outliers(a.series(0), a.text(1, "ctukey"), a.num(3, 10), a.num(4, 90))
-		},
+		"series_outliers":            seriesOutliers,
 		"series_periods_detect":      periodsDetect,
 		"series_periods_validate":    periodsValidate,
 		"series_seasonal":            func(a seriesArgs) any { return seasonal(a.series(0), int(a.num(1, -1)), 0.6) },
@@ -146,16 +204,23 @@ func seriesOps() map[string]func(a seriesArgs) any {
 		"abs": math.Abs, "acos": math.Acos, "asin": math.Asin, "atan": math.Atan, "ceiling": math.Ceil, "cos": math.Cos,
 		"exp": math.Exp, "floor": math.Floor, "log": math.Log, "sin": math.Sin, "tan": math.Tan, "sign": sign,
 	} {
+		keeps := name == "abs" || name == "sign"
 		ops["series_"+name] = func(a seriesArgs) any {
 			s := slices.Clone(a.series(0))
 			for i := range s {
 				s[i] = f(s[i])
 			}
+			if keeps && a.isWhole(0) {
+				return wholes(s)
+			}
 			return s
 		}
 	}
 	for name, f := range seriesPairs() {
-		ops["series_"+name] = func(a seriesArgs) any { return pairwise(a.operand(0), a.operand(1), f) }
+		keeps := name == "add" || name == "subtract" || name == "multiply"
+		ops["series_"+name] = func(a seriesArgs) any {
+			return pairwise(a.operand(0), a.operand(1), f, keeps && a.isWhole(0) && a.isWhole(1))
+		}
 	}
 	return ops
 }
@@ -194,7 +259,7 @@ func sign(x float64) float64 {
 }
 
 // pairwise joins two series element by element; the longer one's rest is null.
-func pairwise(x, y series, f func(x, y float64) any) any {
+func pairwise(x, y series, f func(x, y float64) any, whole bool) any {
 	if y == nil {
 		return nil
 	}
@@ -203,9 +268,9 @@ func pairwise(x, y series, f func(x, y float64) any) any {
 		if math.IsNaN(x[i]) || math.IsNaN(y[i]) {
 			continue
 		}
-		v := f(x[i], y[i])
-		if n, ok := v.(float64); !ok || !math.IsNaN(n) && !math.IsInf(n, 0) {
-			out[i] = v
+		out[i] = f(x[i], y[i])
+		if v, ok := out[i].(float64); ok && !whole {
+			out[i] = realNumber(v)
 		}
 	}
 	return out
@@ -256,30 +321,39 @@ func (s series) percentile(p float64) float64 {
 	return n[i] + (n[i+1]-n[i])*(at-float64(i))
 }
 
-// stats gives min, its index, max, its index, mean, deviation and variance.
-func (s series) stats() any {
+// seriesStats gives min, its index, max, its index, mean, deviation, variance, sum and length. An element that is no
+// number makes all of them null, unless argument 1 says that such are ignored.
+func seriesStats(a seriesArgs) any {
+	s := a.series(0)
 	n := s.numbers()
-	if len(n) == 0 {
+	if len(n) == 0 || len(n) < len(s) && !a.flag(1, false) {
 		return nil
 	}
 	lo, hi := slices.Min(n), slices.Max(n)
 	v := s.variance()
-	return []any{lo, slices.Index(s, lo), hi, slices.Index(s, hi), s.mean(), math.Sqrt(v), v}
+	sum := n.fold(0, func(x, y float64) float64 { return x + y })
+	return []any{lo, slices.Index(s, lo), hi, slices.Index(s, hi), s.mean(), math.Sqrt(v), v, sum, len(s)}
 }
 
+// dot is the dot product: the longer series is cut to the length of the shorter one, and what is no
+// number counts nothing. That of nothing is null.
 func dot(x, y series) float64 {
-	if len(x) != len(y) {
+	if len(x) == 0 || len(y) == 0 {
 		return math.NaN()
 	}
 	var sum float64
-	for i := range x {
-		sum += x[i] * y[i]
+	for i := range min(len(x), len(y)) {
+		if v := x[i] * y[i]; !math.IsNaN(v) {
+			sum += v
+		}
 	}
 	return sum
 }
 
 func cosine(a seriesArgs) any {
 	x, y := a.series(0), a.series(1)
+	n := min(len(x), len(y))
+	x, y = x[:n], y[:n]
 	return dot(x, y) / math.Sqrt(dot(x, x)*dot(y, y))
 }
 
@@ -295,73 +369,4 @@ func pearson(x, y series) float64 {
 		yy += (y[i] - my) * (y[i] - my)
 	}
 	return xy / math.Sqrt(xx*yy)
-}
-
-// fillMissing reports which values count as missing: null, or the one given.
-func fillMissing(a seriesArgs, i int) func(v float64) bool {
-	m := a.num(i, math.NaN())
-	return func(v float64) bool { return math.IsNaN(v) || v == m }
-}
-
-func fillConst(a seriesArgs) any {
-	missing, c := fillMissing(a, 2), a.num(1, 0)
-	s := slices.Clone(a.series(0))
-	for i := range s {
-		if missing(s[i]) {
-			s[i] = c
-		}
-	}
-	return s
-}
-
-// carry gives what is missing the last value seen in direction dir.
-func carry(s series, missing func(float64) bool, dir int) any {
-	s = slices.Clone(s)
-	last := math.NaN()
-	for k := range s {
-		i := k
-		if dir < 0 {
-			i = len(s) - 1 - k
-		}
-		if missing(s[i]) {
-			s[i] = last
-			if math.IsNaN(last) {
-				continue
-			}
-		}
-		last = s[i]
-	}
-	return s
-}
-
-// fillLinear draws a line between the neighbours of what is missing; the edges
-// take the nearest value unless argument 3 says otherwise.
-func fillLinear(a seriesArgs) any {
-	missing, edges := fillMissing(a, 1), a.flag(2, true)
-	s := slices.Clone(a.series(0))
-	last := -1
-	for i := range s {
-		if missing(s[i]) {
-			s[i] = math.NaN()
-			continue
-		}
-		for j := last + 1; j < i; j++ {
-			switch {
-			case last >= 0:
-				s[j] = s[last] + (s[i]-s[last])*float64(j-last)/float64(i-last)
-			case edges:
-				s[j] = s[i]
-			}
-		}
-		last = i
-	}
-	for j := last + 1; j < len(s) && last >= 0 && edges; j++ {
-		s[j] = s[last]
-	}
-	if last < 0 && len(a) > 3 {
-		for j := range s {
-			s[j] = a.num(3, 0)
-		}
-	}
-	return s
 }

@@ -128,8 +128,19 @@ func iirFilter(s, b, a series) any {
 	return out
 }
 
+// seriesOutliers lowers series_outliers(series[, kind[, ignored value[, percentile, percentile]]]).
+func seriesOutliers(a seriesArgs) any {
+	s, ignored := slices.Clone(a.series(0)), a.num(2, math.NaN())
+	for i, v := range s {
+		if v == ignored {
+			s[i] = math.NaN()
+		}
+	}
+	return outliers(s, a.text(1, "ctukey"), a.num(3, 10), a.num(4, 90))
+}
+
 // outliers scores each value by how far it lies outside of a range of
-// percentiles, in units of that range (Tukey's test).
+// percentiles, in units of that range (Tukey's test). What is no number has the score 0.
 func outliers(s series, kind string, lo, hi float64) series {
 	if kind == "tukey" {
 		lo, hi = 25, 75
@@ -185,31 +196,40 @@ func decompose(a seriesArgs, at int) parts {
 	learn := len(s) - min(max(int(a.num(at+2, 0)), 0), len(s))
 	n := len(s)
 	p := parts{make(series, n), make(series, n), make(series, n), make(series, n)}
-	switch a.text(at+1, "avg") {
-	case "linefit":
-		l := fitLine(s[:learn])
-		for i := range s {
-			p.trend[i] = l.intercept + l.slope*float64(i)
-		}
-	case "avg":
-		m := s[:learn].mean()
-		for i := range s {
-			p.trend[i] = m
-		}
+	kind := a.text(at+1, "avg")
+	// First the season: the medians of the series, of which a slope is taken away where one is looked for.
+	slope := 0.0
+	if kind == "linefit" {
+		slope = fitLine(s[:learn]).slope
 	}
-	rest := make(series, learn)
-	for i := range rest {
-		rest[i] = s[i] - p.trend[i]
+	level := make(series, learn)
+	for i := range level {
+		level[i] = s[i] - slope*float64(i)
 	}
 	period := int(a.num(at, -1))
 	if period < 0 {
-		period = detect(rest, a.num(at+3, 0.6))
+		period = detect(level, a.num(at+3, 0.6))
 	}
-	season := seasonal(rest, period, 0)
-	for i := range s {
-		if period > 0 && learn > 0 && period <= learn {
+	if period > 0 && period <= learn {
+		season := seasonal(level, period, 0)
+		for i := range s {
 			p.seasonal[i] = season[i%period]
 		}
+	}
+	// Then the trend of what is left.
+	rest := make(series, learn)
+	for i := range rest {
+		rest[i] = s[i] - p.seasonal[i]
+	}
+	var l line
+	switch kind {
+	case "linefit":
+		l = fitLine(rest)
+	case "avg":
+		l.intercept = rest.mean()
+	}
+	for i := range s {
+		p.trend[i] = l.intercept + l.slope*float64(i)
 		p.baseline[i] = p.trend[i] + p.seasonal[i]
 		p.residual[i] = s[i] - p.baseline[i]
 	}
@@ -220,10 +240,9 @@ func decompose(a seriesArgs, at int) parts {
 // trend, test points, method, seasonality threshold).
 func anomalies(a seriesArgs) any {
 	threshold := a.num(1, 1.5)
-	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "avg"), a.num(4, 0), a.num(6, 0.6)}
-	p := decompose(d, 1)
+	p := decompose(a.with(2, 3, 4, 6), 1)
 	score := outliers(p.residual, a.text(5, "ctukey"), 10, 90)
-	flags := make(series, len(score))
+	flags := make(wholes, len(score))
 	for i, v := range score {
 		if v > threshold {
 			flags[i] = 1
@@ -238,6 +257,7 @@ func anomalies(a seriesArgs) any {
 // seasonality threshold): the baseline learnt
 // without the last points, and its parts.
 func forecast(a seriesArgs) any {
-	d := seriesArgs{a[0], a.num(2, -1), a.text(3, "linefit"), a.num(1, 0), a.num(4, 0.6)}
+	d := a.with(2, 3, 1, 4)
+	d[2] = a.text(3, "linefit")
 	return decompose(d, 1).columns()
 }

@@ -76,10 +76,12 @@ func (w *writer) serve(r request) {
 	for {
 		if !r.append() {
 			r.done <- w.change(r)
+			w.checkpoint()
 			return
 		}
 		group, next := w.gather(r)
 		w.commit(group)
+		w.checkpoint()
 		if next == nil {
 			return
 		}
@@ -306,9 +308,7 @@ func (w *writer) stop() {
 		w.db.log.Warn("count what was taken in", "err", err)
 	}
 	w.dropAppenders()
-	if err := exec(w.conn, "CHECKPOINT"); err != nil {
-		w.db.log.Warn("checkpoint at close", "err", err)
-	}
+	w.checkpointNow()
 	if err := w.conn.Close(); err != nil {
 		w.db.log.Warn("close the writer's connection", "err", err)
 	}

@@ -155,9 +155,10 @@ type RangeOp struct {
 // MvExpandOp is mv-expand [kind=…] [with_itemindex=N] a [to typeof(t)], … [limit n].
 type MvExpandOp struct {
 	pos
-	Hints []*Hint // bagexpansion, kind, with_itemindex
-	Items []*MvItem
-	Limit Expr // nil when absent
+	Hints  []*Hint // bagexpansion, kind, with_itemindex
+	Items  []*MvItem
+	Limit  Expr // nil when absent
+	Legacy bool // spelt mvexpand, which has a limit of 128 when none is given
 }
 
 // MvItem is one operand of mv-expand or mv-apply: [Name =] X [to typeof(Type)].

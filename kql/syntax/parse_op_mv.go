@@ -1,7 +1,9 @@
 package syntax
 
+import "strings"
+
 func (p *parser) mvExpand(start int) Op {
-	o := &MvExpandOp{Hints: p.hints("bagexpansion", "kind", "with_itemindex")}
+	o := &MvExpandOp{Hints: p.hints("bagexpansion", "kind", "with_itemindex"), Legacy: strings.HasPrefix(p.src[start:], "mvexpand")}
 	o.Items = p.mvItems()
 	if p.acceptWord("limit") {
 		o.Limit = p.expr()

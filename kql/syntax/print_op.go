@@ -57,7 +57,11 @@ func (p *printer) op(n Op) {
 		p.clause("to", n.To)
 		p.clause("step", n.Step)
 	case *MvExpandOp:
-		p.put("mv-expand ")
+		if n.Legacy {
+			p.put("mvexpand ")
+		} else {
+			p.put("mv-expand ")
+		}
 		p.hints(n.Hints)
 		commas(p, n.Items, p.mvItem)
 		p.clause("limit", n.Limit)

@@ -58,7 +58,7 @@ func TestTree(t *testing.T) {
 	f("T | extend (a, b) = c", `(Pipe Source=T Ops=[(ExtendOp Cols=[(NamedExpr Names=[a b] X=c)])])`)
 	f("T | extend (a)", `(Pipe Source=T Ops=[(ExtendOp Cols=[(Paren X=a)])])`)
 	f("T | summarize by by1", `(Pipe Source=T Ops=[(SummarizeOp Groups=[by1] HasBy=true)])`)
-	f("T | mvexpand a | limit 5 | order by b | filter c", `(Pipe Source=T Ops=[(MvExpandOp Items=[(MvItem X=a)]) (TakeOp N=(Literal Kind=2 Text="5")) (SortOp Keys=[(Ordered X=b)]) (WhereOp Pred=c)])`)
+	f("T | mvexpand a | limit 5 | order by b | filter c", `(Pipe Source=T Ops=[(MvExpandOp Items=[(MvItem X=a)] Legacy=true) (TakeOp N=(Literal Kind=2 Text="5")) (SortOp Keys=[(Ordered X=b)]) (WhereOp Pred=c)])`)
 	f("range x from 1 to 3 step 1", `(SourceOp Op=(RangeOp Name=x From=(Literal Kind=2 Text="1") To=(Literal Kind=2 Text="3") Step=(Literal Kind=2 Text="1")))`)
 	f("range | where range(1, 2) == project1", `(Pipe Source=range Ops=[(WhereOp Pred=(Binary Op="==" X=(Call Func=range Args=[(Literal Kind=2 Text="1") (Literal Kind=2 Text="2")]) Y=project1))])`)
 	f("print toscalar(T | count), f((union U, V))", `(SourceOp Op=(PrintOp Cols=[(Call Func=toscalar Args=[(Pipe Source=T Ops=[(CountOp)])]) (Call Func=f Args=[(Paren X=(SourceOp Op=(UnionOp Tables=[U V])))])]))`)
