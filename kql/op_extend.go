@@ -8,6 +8,7 @@ import (
 
 // extend adds computed columns; one that exists is replaced in its place.
 func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
+	b.namedOnce(list)
 	m := newNamer()
 	for _, col := range r.cols {
 		m.taken[col.name] = true
