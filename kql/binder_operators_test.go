@@ -79,10 +79,10 @@ extend a = pack_array(1)[0], b = parse_json($s).c.d, c = todynamic($s)['x'], d =
 // schemasDiffer are pipelines whose columns are not those of Microsoft's binder,
 // and why.
 var schemasDiffer = map[string]string{
-	"union kind=inner $T":                    "the page of union says that only the common columns stay; the binder keeps all",
-	"scan with (step s: true;)":              "the binder adds match_id unasked; the page of scan does so only for with_match_id",
-	"parse $s with x 'd' Computer:int":       "the binder has two columns of one name; a table cannot",
-	"extend x = dynamic(1) + 1":              "the binder takes the type of the constant; the value may have decimals",
+	"union kind=inner $T":              "the page of union says that only the common columns stay; the binder keeps all",
+	"scan with (step s: true;)":        "the binder adds match_id unasked; the page of scan does so only for with_match_id",
+	"parse $s with x 'd' Computer:int": "the binder has two columns of one name; a table cannot",
+	"extend x = dynamic(1) + 1":        "the binder takes the type of the constant; the value may have decimals",
 }
 
 // TestOperatorSchemas holds the names, order and types of columns behind
