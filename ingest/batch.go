@@ -19,7 +19,7 @@ var ErrStopped = errors.New("ingest: stopped")
 
 // BatchOptions says when a batch is full. Zero values mean the defaults.
 type BatchOptions struct {
-	MaxDelay time.Duration // how long the first row may wait; default 1 s
+	MaxDelay time.Duration // how long the first row may wait; default 0.5 s
 	MaxRows  int           // default 122,880, which the workspace can write straight to their place
 	MaxBytes int           // of memory, roughly; default 64 MiB
 
@@ -31,7 +31,7 @@ type BatchOptions struct {
 }
 
 func (o BatchOptions) withDefaults() BatchOptions {
-	o.MaxDelay = cmp.Or(max(0, o.MaxDelay), time.Second)
+	o.MaxDelay = cmp.Or(max(0, o.MaxDelay), 500*time.Millisecond)
 	o.MaxRows = cmp.Or(max(0, o.MaxRows), 122_880)
 	o.MaxBytes = cmp.Or(max(0, o.MaxBytes), 64<<20)
 	o.Drain = cmp.Or(max(0, o.Drain), 10*time.Second)

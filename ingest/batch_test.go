@@ -121,16 +121,16 @@ func TestBatcherDelay(t *testing.T) {
 		if err := ticket.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d != time.Second {
-			t.Errorf("the batch waited %s, want 1s", d)
+		if d := time.Since(start); d != 500*time.Millisecond {
+			t.Errorf("the batch waited %s, want 0.5s", d)
 		}
 		if diff := cmp.Diff([]int{2}, s.sizes()); diff != "" {
 			t.Error(diff)
 		}
-		// An idle batcher writes nothing, and the next row has its own second.
+		// An idle batcher writes nothing, and the next row has its own half second.
 		time.Sleep(10*time.Second + 300*time.Millisecond)
 		start = time.Now()
-		if err := add(t, b, 3).Wait(t.Context()); err != nil || time.Since(start) != time.Second {
+		if err := add(t, b, 3).Wait(t.Context()); err != nil || time.Since(start) != 500*time.Millisecond {
 			t.Errorf("after a pause: %v after %s", err, time.Since(start))
 		}
 		if err := stop(); err != nil {
@@ -148,7 +148,7 @@ func TestBatcherDelayWhileWriting(t *testing.T) {
 	for _, c := range []struct{ writes, want time.Duration }{{700 * time.Millisecond, time.Second}, {3 * time.Second, 3 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			slow := &store{before: func(picket.Batch) error { time.Sleep(c.writes); return nil }}
-			b, stop := startBatcher(t, slow, BatchOptions{})
+			b, stop := startBatcher(t, slow, BatchOptions{MaxDelay: time.Second})
 			add(t, b, 1)
 			time.Sleep(time.Second) // it is being written
 			synctest.Wait()

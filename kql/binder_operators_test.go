@@ -29,6 +29,7 @@ project-keep *e*, Id
 project-rename q = $s
 project-reorder *I* desc, $s, * asc
 project-reorder $s, *e granny-desc
+project-reorder *e* asc, $s, Id, T*
 summarize count(), dcount($s), avg($n), sum($n), max(TimeGenerated), min($n), make_list($s), make_set($s, 5), percentile($n, 95) by bin(TimeGenerated, 1h), $s
 summarize percentiles($n, 5, 50, 95), countif($n > 1), sumif($n, true), take_any($s), take_any($s, TimeGenerated), make_bag(pack('a', $n)) by tolower($s)
 summarize arg_max(TimeGenerated, *) by $s
@@ -52,6 +53,10 @@ mv-expand $d to typeof(string)
 mv-apply e = split($s, ',') to typeof(string) on (where e != '' | summarize c = count(), m = make_set(e))
 mv-apply $d to typeof(long) on (count)
 mv-apply e = range(1, 5) on (top 1 by tolong(e) | project e, $s)
+mv-apply $d to typeof(long) on (extend q = 1)
+mv-apply z = $d, $d to typeof(long) on (top 1 by TimeGenerated | project $s = 1, z, $d)
+extend eq = ((TimeGenerated - datetime(2020)) % 5m == 0), t1 = TimeGenerated / 1h, t2 = TimeGenerated / TimeGenerated, t3 = 1h % 7, t4 = TimeGenerated == 5, t5 = 1h in (1, 2)
+summarize binary_all_or(1), binary_all_and(2 + 1), take_any(1), take_any(1, $s), take_anyif(1, true)
 parse $s with * 'a=' x:long ' b=' y:datetime * 'c' z
 parse-where $s with x:timespan ',' y
 parse-kv $s as (a:long, b:string, c:datetime) with (pair_delimiter=' ')

@@ -174,6 +174,10 @@ func (b *binder) special(x *syntax.Call, c *ctx) (value, bool) {
 		return b.columnIfExists(x, c), true
 	case "ingestion_time":
 		return b.ingestionTime(x, c), true
+	case "ip_addresses":
+		if len(x.Args) == 0 {
+			return b.rowAddresses(x, c), true
+		}
 	case "pack_all":
 		return b.packAll(x, c), true
 	case "column_names_of":

@@ -34,8 +34,7 @@ func bagFunctions() []function {
 			}
 			return String
 		})),
-		fn("parse_csv", tpl(Dynamic, `to_json(list_transform(regexp_extract_all(',' || regexp_extract($1, '^[^\r\n"]*(?:"(?:[^"]|"")*"[^\r\n"]*)*'), ',("(?:[^"]|"")*"|[^,]*)', 1),
-lambda "$e": CASE WHEN starts_with("$e", '"') THEN replace("$e"[2:-2], '""', '"') ELSE "$e" END))`, String)),
+		fn("parse_csv", tpl(Dynamic, "kql_csv($1)::JSON", String)),
 		fn("parse_url", tpl(Dynamic, parseURL, String)),
 		fn("parse_urlquery", tpl(Dynamic, "json_object('Query Parameters', "+queryBag("regexp_replace($1, '^[^?]*[?]', '')")+")", String)),
 		fn("parse_path", tpl(Dynamic, parsePath, String)),
@@ -254,9 +253,10 @@ var parseURL = `list_transform([regexp_extract($1, '^(?:([a-zA-Z][-+.a-zA-Z0-9]*
 json_object('Scheme', "$u".scheme, 'Host', "$u".host, 'Port', "$u".port, 'Path', "$u".path, 'Username', "$u".user, 'Password', "$u".password,
 'Query Parameters', ` + queryBag(`"$u".query`) + `, 'Fragment', "$u".fragment))[1]`
 
-// parsePath splits a path of Windows or Unix.
-const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(?:(\\\\[^\\/]+|[a-zA-Z]:|[/])?)(.*?)([^\\/]*)$', ['scheme', 'root', 'dir', 'file'])}], lambda "$o":
-list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
+// parsePath splits a path of Windows or Unix. Its root is a drive: the page has
+// none for shares, or for paths of Unix.
+const parsePath = `list_transform([{p: regexp_extract($1, '^(?:([a-zA-Z]{2,})://)?(\\\\[?]\\)?([a-zA-Z]:)?(.*?)([^\\/]*)$', ['scheme', 'long', 'root', 'dir', 'file'])}], lambda "$o":
+list_transform([{s: "$o".p.scheme, r: "$o".p.root, d: regexp_replace("$o".p.long || "$o".p.root || "$o".p.dir, '[\\/]$', ''), f: regexp_replace("$o".p.file, ':.*$', ''), a: regexp_extract("$o".p.file, ':(.*)$', 1)}], lambda "$w":
 json_object('Scheme', "$w".s, 'RootPath', "$w".r, 'DirectoryPath', "$w".d, 'DirectoryName', regexp_extract("$w".d, '([^\\/]*)$', 1),
 'Filename', "$w".f, 'Extension', regexp_extract("$w".f, '[.]([^.]*)$', 1), 'AlternateDataStreamName', "$w".a))[1])[1]`
 
@@ -269,6 +269,5 @@ func lowerParseCommandLine(c *call) (string, error) {
 	if !strings.EqualFold(kind, "windows") {
 		return "", fmt.Errorf(`parse_command_line(): the parser type is "windows", not %q`, kind)
 	}
-	return expand(`to_json(list_transform(regexp_extract_all($1, '(?:\\"|[^\s"]|"(?:\\"|[^"])*"?)+'),
-lambda "$e": replace(replace(replace("$e", '\"', chr(983040)), '"', ''), chr(983040), '"')))`, c.args), nil
+	return nativeCall("kql_command_line", c.args[0].sql) + "::JSON", nil
 }

@@ -21,11 +21,11 @@ func ipFunctions() []function {
 		fn("ipv4_is_in_any_range", low(Bool, lowerIPv4InAny, String, Dynamic), low(Bool, lowerIPv4InAny, String, String).more(2)),
 		fn("format_ipv4", formatIPv4Sigs("")...),
 		fn("format_ipv4_mask", formatIPv4Sigs(` || '/' || least("$r".p, $2)`)...),
-		fn("has_ipv4", hasIPv4("", false)...),
+		fn("has_ipv4", hasIPv4(false, false)...),
 		fn("ip_addresses", tpl(Dynamic, "kql_addresses($1)::JSON", String), tpl(Dynamic, "kql_addresses($1::VARCHAR)::JSON", Dynamic)),
-		fn("has_any_ipv4", hasIPv4("", true)...),
-		fn("has_ipv4_prefix", hasIPv4("[0-9.]*", false)...),
-		fn("has_any_ipv4_prefix", hasIPv4("[0-9.]*", true)...),
+		fn("has_any_ipv4", hasIPv4(false, true)...),
+		fn("has_ipv4_prefix", hasIPv4(true, false)...),
+		fn("has_any_ipv4_prefix", hasIPv4(true, true)...),
 		fn("parse_ipv6", tpl(String, "coalesce("+bindIPv6("$1", groupsIPv6(maskIPv6(`"$r".h`, `"$r".p`)))+", '')", String)),
 		fn("parse_ipv6_mask", tpl(String, "coalesce("+bindIPv6("$1", "CASE WHEN $2 BETWEEN 0 AND 128 THEN "+groupsIPv6(maskIPv6(`"$r".h`, `least("$r".p, $2)`))+" END")+", '')", String, Long)),
 		fn("ipv6_compare", compareIPv6("CASE WHEN %[1]s < %[2]s THEN -1 WHEN %[1]s > %[2]s THEN 1 WHEN %[1]s = %[2]s THEN 0 END::BIGINT", Long)),
@@ -164,33 +164,51 @@ func formatIPv4Sigs(tail string) []sig {
 	return append(whole(number, Long), whole(ipv4Of("$1"), String)...)
 }
 
+// ipv4Octet matches a part of an IPv4 address.
+const ipv4Octet = `(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])`
+
 // hasIPv4 are the signatures of has_ipv4() and its kin: an address that letters
-// and digits do not touch; more matches what may follow a prefix.
-func hasIPv4(more string, many bool) []sig {
+// and digits do not touch. A prefix ends in a dot, and what follows it in the
+// text must make it a whole address.
+func hasIPv4(prefix, many bool) []sig {
 	lower := func(c *call) (string, error) {
 		const edge = `[^0-9A-Za-z]`
 		if texts, ok := constTexts(c.args[1:]); ok {
 			var alts []string
 			for _, s := range texts {
-				s = strings.TrimSpace(s)
-				if _, err := netip.ParseAddr(s); err == nil || more != "" && s != "" && strings.Trim(s, "0123456789.") == "" {
-					alts = append(alts, strings.ReplaceAll(s, ".", "[.]"))
+				if p, ok := ipv4Search(strings.TrimSpace(s), prefix); ok {
+					alts = append(alts, p)
 				}
 			}
 			if alts == nil {
 				return "false", nil
 			}
-			return "regexp_matches(" + c.args[0].sql + ", '(?:^|" + edge + ")(?:" + strings.Join(alts, "|") + ")" + more + "(?:$|" + edge + ")')", nil
+			return "regexp_matches(" + c.args[0].sql + ", '(?:^|" + edge + ")(?:" + strings.Join(alts, "|") + ")(?:$|" + edge + ")')", nil
 		}
-		valid := ipv4Pattern
-		if more != "" {
-			valid = "'[0-9.]+'"
+		valid, rest := ipv4Octet+"(?:[.]"+ipv4Octet+"){3}", "''"
+		if prefix {
+			valid += "|(?:" + ipv4Octet + "[.]){1,3}"
+			rest = `CASE WHEN ends_with("$e", '.') THEN '` + ipv4Octet + `' || repeat('[.]` + ipv4Octet + `', 3 - len(regexp_extract_all("$e", '[.]'))) ELSE '' END`
 		}
-		return expand(`len(list_filter($2, lambda "$e": regexp_full_match("$e", `+valid+`) AND regexp_matches($1, '(?:^|`+edge+`)' || replace("$e", '.', '[.]') || '`+more+`(?:$|`+edge+`)'))) > 0`,
-			[]expr{c.args[0], {sql: textsOf(c.args[1:])}}), nil
+		return expand(`len(list_filter($2, lambda "$e": regexp_full_match("$e", '`+valid+`') AND regexp_matches($1, '(?:^|`+edge+`)' || replace("$e", '.', '[.]') || `+rest+` || '(?:$|`+edge+`)'))) > 0`,
+			[]expr{c.args[0], {sql: `list_transform(` + textsOf(c.args[1:]) + `, lambda "$e": trim("$e"))`}}), nil
 	}
 	if !many {
 		return []sig{low(Bool, lower, String, String)}
 	}
 	return []sig{low(Bool, lower, String, Dynamic), low(Bool, lower, String, String).more(2)}
+}
+
+// ipv4Search is the pattern that finds an address or, if wanted, the addresses
+// with a prefix.
+func ipv4Search(s string, prefix bool) (pattern string, ok bool) {
+	whole, rest := s, ""
+	if dots := strings.Count(s, "."); prefix && strings.HasSuffix(s, ".") && dots <= 3 {
+		whole += strings.Repeat("0.", 3-dots) + "0"
+		rest = ipv4Octet + strings.Repeat("[.]"+ipv4Octet, 3-dots)
+	}
+	if a, err := netip.ParseAddr(whole); err != nil || !a.Is4() {
+		return "", false
+	}
+	return strings.ReplaceAll(s, ".", "[.]") + rest, true
 }

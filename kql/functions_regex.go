@@ -210,6 +210,7 @@ func trimSig(form string) sig {
 }
 
 // lowerIndexOfRegex lowers indexof_regex(text, regex[, start[, length[, occurrence]]]).
+// Unlike indexof(), it is null for a start before the text.
 func lowerIndexOfRegex(c *call) (string, error) {
 	if _, err := c.constRegex(1); err != nil {
 		return "", err
@@ -219,9 +220,8 @@ func lowerIndexOfRegex(c *call) (string, error) {
 		args = append(args, longLit(d))
 	}
 	// The text before the n-th match is what stands before it in the split.
-	return expand(`list_transform([{s: CASE WHEN $3 < 0 THEN greatest(length($1) + $3, 0) ELSE $3 END,
-t: substring($1, CASE WHEN $3 < 0 THEN greatest(length($1) + $3, 0) ELSE $3 END + 1, CASE WHEN $4 < 0 THEN length($1) ELSE $4 END)}], lambda "$w":
-CASE WHEN $5 < 1 OR len(regexp_extract_all("$w".t, $2)) < $5 THEN -1
+	return expand(`list_transform([{s: greatest($3, 0), t: substring($1, greatest($3, 0) + 1, CASE WHEN $4 < 0 THEN length($1) ELSE $4 END)}], lambda "$w":
+CASE WHEN $3 < 0 OR $4 < -1 OR $5 < 0 THEN NULL WHEN $5 = 0 OR len(regexp_extract_all("$w".t, $2)) < $5 THEN -1
 ELSE "$w".s + list_sum(list_transform(list_slice(string_split_regex("$w".t, $2), 1, $5), lambda "$e": length("$e")))
 + coalesce(list_sum(list_transform(list_slice(regexp_extract_all("$w".t, $2), 1, $5 - 1), lambda "$e": length("$e"))), 0) END)[1]::BIGINT`, args), nil
 }

@@ -218,10 +218,13 @@ func lowerFormatBytes(c *call) (string, error) {
 	return expand(b.String(), args), nil
 }
 
-// lowerHasAnyIndex tells which of the values stands in the text as a term.
+// lowerHasAnyIndex tells the first of the values that stands in the text as has
+// finds it.
 func lowerHasAnyIndex(c *call) (string, error) {
-	return expand(`coalesce(list_position(list_transform(json_extract_string($2, '$[*]'), lambda "$e":
-regexp_matches($1, '(?i)(^|[^\pL\pN])' || regexp_escape("$e") || '($|[^\pL\pN])')), true), 0) - 1`, c.args), nil
+	return once(lowered(c.args[0]), func(text string) string {
+		found := strOp{before: true, after: true}.hasValue(text, `lower("$e")`)
+		return expand(`coalesce(list_position(list_transform(json_extract_string($1, '$[*]'), lambda "$e": `+found+`), true), 0) - 1`, c.args[1:])
+	}), nil
 }
 
 // urlEncode is url_encode() as a form is sent: + for a space, small letters in

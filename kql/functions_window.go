@@ -55,6 +55,9 @@ func (c *call) stage(sql string) (string, error) {
 	return c.hoist(sql), nil
 }
 
+// A last_value(… IGNORE NULLS) is always a stage of its own: two of them in one
+// SELECT get into each other's way in DuckDB 1.5, and yield each other's values.
+
 // sinceRestart is running minus what it had come to before the last row where
 // restart held; value is what that row itself adds.
 func (c *call) sinceRestart(running, value, restart string) (string, error) {
@@ -66,7 +69,8 @@ func (c *call) sinceRestart(running, value, restart string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "(" + r + " - coalesce(last_value(" + b + " IGNORE NULLS)" + upTo + ", 0))", nil
+	last, err := c.stage("last_value(" + b + " IGNORE NULLS)" + upTo)
+	return "(" + r + " - coalesce(" + last + ", 0))", err
 }
 
 func lowerRowNumber(c *call) (string, error) {
@@ -126,7 +130,7 @@ func lowerRowRank(dense bool) func(c *call) (string, error) {
 		if n, err = c.stage(n); err != nil {
 			return "", err
 		}
-		return "last_value(CASE WHEN " + changed + " THEN " + n + " END IGNORE NULLS)" + upTo, nil
+		return c.stage("last_value(CASE WHEN " + changed + " THEN " + n + " END IGNORE NULLS)" + upTo)
 	}
 }
 

@@ -168,6 +168,7 @@ func regexCall(text, pattern int, every bool, lower func(c *call) (string, error
 		if at < 0 {
 			at = len(c.args) - 1
 		}
+		c.args[pattern] = asRE2(c.args[pattern])
 		with := func(args []expr, text expr) (string, error) {
 			d := *c
 			d.args = append([]expr(nil), args...)
@@ -193,6 +194,11 @@ func guardRegex(text, pattern expr, every bool, f func(text expr) (string, error
 	if every {
 		square = 1
 	}
+	return guardStates(text, states, square, f)
+}
+
+// guardStates is guardRegex for patterns of so many states.
+func guardStates(text expr, states, square int, f func(text expr) (string, error)) (string, error) {
 	plain, err := f(text)
 	if err != nil {
 		return "", err

@@ -69,7 +69,7 @@ func (p Place) json() string {
 
 // pureNatives are the natives that depend on nothing but their arguments.
 func pureNatives() []Native {
-	agents := newAgentParser()
+	agents := &agentParser{}
 	var list []Native
 	for _, n := range []struct {
 		name string
@@ -97,6 +97,10 @@ func pureNatives() []Native {
 		{"kql_buildschema", 1, func(a []string) (string, bool) { return buildSchema(a[0]) }},
 		{"kql_punycode", 1, func(a []string) (string, bool) { return punycodeEncode(a[0]) }},
 		{"kql_unpunycode", 1, func(a []string) (string, bool) { return punycodeDecode(a[0]) }},
+		{"kql_punydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], encodeLabel) }},
+		{"kql_unpunydomain", 1, func(a []string) (string, bool) { return punycodeDomain(a[0], decodeLabel) }},
+		{"kql_csv", 1, func(a []string) (string, bool) { return jsonTexts(csvRecord(a[0])), true }},
+		{"kql_command_line", 1, func(a []string) (string, bool) { return jsonTexts(commandLine(a[0])), true }},
 		{"kql_special", 4, func(a []string) (string, bool) { return special(a[0], a[1:]) }},
 		{"kql_series", 2, seriesNative()},
 		{"kql_treepath", 1, func(a []string) (string, bool) { return treePath(a[0]) }},
@@ -136,13 +140,7 @@ func nativeFunctions() []function {
 	}
 	return []function{
 		fn("parse_xml", tpl(Dynamic, "kql_parse_xml($1)::JSON", String)),
-		fn("parse_user_agent", low(Dynamic, func(c *call) (string, error) {
-			look := `'["browser","os","device"]'`
-			if len(c.args) == 2 {
-				look = jsonOf(c.args[1]) + "::VARCHAR"
-			}
-			return nativeCall("kql_user_agent", c.args[0].sql, look) + "::JSON", nil
-		}, String, Unknown).from(1)),
+		fn("parse_user_agent", low(Dynamic, lowerParseUserAgent, String, Unknown).from(1)),
 		fn("erf", tpl(Real, "kql_special('erf', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("erfc", tpl(Real, "kql_special('erfc', $1::VARCHAR, '', '')::DOUBLE", Real)),
 		fn("beta_pdf", tpl(Real, "kql_special('beta_pdf', $1::VARCHAR, $2::VARCHAR, $3::VARCHAR)::DOUBLE", Real, Real, Real)),
@@ -153,8 +151,9 @@ func nativeFunctions() []function {
 		fn("hash_xxhash64", low(Long, hash, Unknown, Long).from(1)),
 		fn("punycode_from_string", tpl(String, "coalesce(kql_punycode($1), '')", String)),
 		fn("punycode_to_string", tpl(String, "coalesce(kql_unpunycode($1), '')", String)),
-		fn("punycode_domain_to_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN starts_with(lower("$e"), 'xn--') THEN coalesce(kql_unpunycode("$e"[5:]), "$e") ELSE "$e" END), '.')`, String)),
-		fn("punycode_domain_from_string", tpl(String, `array_to_string(list_transform(string_split($1, '.'), lambda "$e": CASE WHEN regexp_full_match("$e", '[\x00-\x7f]*') THEN "$e" ELSE 'xn--' || coalesce(kql_punycode("$e"), '') END), '.')`, String)),
+		// By the pages, "from" decodes a domain and "to" encodes it: the other way round than for a text.
+		fn("punycode_domain_from_string", tpl(String, "coalesce(kql_unpunydomain($1), '')", String)),
+		fn("punycode_domain_to_string", tpl(String, "coalesce(kql_punydomain($1), '')", String)),
 		fn("zlib_decompress_from_base64_string", tpl(String, "coalesce(kql_unzlib($1), '')", String)),
 		fn("gzip_decompress_from_base64_string", tpl(String, "coalesce(kql_ungzip($1), '')", String)),
 		fn("zlib_compress_to_base64_string", tpl(String, "coalesce(kql_zlib($1), '')", String)),

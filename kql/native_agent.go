@@ -2,105 +2,107 @@ package kql
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
+	"sync"
+
+	"github.com/ua-parser/uap-go/uaparser"
 )
 
-// agentPattern recognises one family of browsers or systems; its groups are the
-// version's parts.
-type agentPattern struct {
-	family string
-	re     *regexp.Regexp
+const (
+	// agentCache is how many answers are remembered: logs have the same few user
+	// agents again and again, and a new one costs milliseconds.
+	agentCache = 1 << 13
+	// agentBytes is how much of a user agent is looked at. A thousand patterns may
+	// go over all of it.
+	agentBytes = 2 << 10
+	// agentStates is the size of all patterns together, as the guard of regular
+	// expressions counts it.
+	agentStates = 5000
+)
+
+// userAgents are the patterns of the ua-parser project, by which the service
+// tells user agents, too. To compile them takes a third of a second, so only a
+// query that asks does. (Later versions of the module bring a cache under the
+// Mozilla Public License along.)
+var userAgents = sync.OnceValue(uaparser.NewFromSaved)
+
+// agentParser is parse_user_agent(). It may be used by several goroutines.
+type agentParser struct {
+	mu   sync.Mutex
+	seen map[[2]string]string // the answers to agent and what
 }
 
-// agentParser reads User-Agent headers.
-type agentParser struct{ browsers, systems []agentPattern }
-
-func newAgentParser() *agentParser {
-	const v = `[/ ]?(\d+)?(?:[._](\d+))?(?:[._](\d+))?`
-	compile := func(list ...string) []agentPattern {
-		var out []agentPattern
-		for i := 0; i+1 < len(list); i += 2 {
-			out = append(out, agentPattern{list[i], regexp.MustCompile(list[i+1])})
-		}
-		return out
-	}
-	return &agentParser{
-		// What poses as another comes first.
-		browsers: compile(
-			"Googlebot", `Googlebot`+v, "bingbot", `bingbot`+v, "Edge Mobile", `Edg(?:A|iOS)`+v, "Edge", `Edge?`+v, "Opera", `(?:OPR|Opera)`+v, "Samsung Internet", `SamsungBrowser`+v,
-			"Vivaldi", `Vivaldi`+v, "Yandex Browser", `YaBrowser`+v, "Firefox iOS", `FxiOS`+v, "Chrome Mobile iOS", `CriOS`+v, "HeadlessChrome", `HeadlessChrome`+v, "Electron", `Electron`+v,
-			"Firefox", `Firefox`+v, "Chrome Mobile", `Chrome/(\d+)(?:\.(\d+))?(?:\.(\d+))?.* Mobile`, "Chrome", `Chrome`+v,
-			"Mobile Safari", `Version/(\d+)(?:\.(\d+))?(?:\.(\d+))? Mobile/.*Safari`, "Android", `Android`+v+`.*Version/`, "Safari", `Version/(\d+)(?:\.(\d+))?(?:\.(\d+))?.*Safari`,
-			"IE", `MSIE`+v, "IE", `Trident/.*rv:(\d+)(?:\.(\d+))?()`,
-			"curl", `^curl`+v, "Wget", `^Wget`+v, "Python Requests", `python-requests`+v, "Python-urllib", `Python-urllib`+v, "aiohttp", `aiohttp`+v, "Go-http-client", `Go-http-client`+v,
-			"okhttp", `okhttp`+v, "Java", `^Java`+v, "PowerShell", `PowerShell`+v, "axios", `axios`+v, "PostmanRuntime", `PostmanRuntime`+v),
-		systems: compile(
-			"Windows Phone", `Windows Phone(?: OS)?`+v, "Windows", `Windows NT`+v, "Windows", `Windows (\d+|XP|Vista)()()`, "iOS", `(?:iPhone|iPad|iPod).*? OS`+v, "iOS", `iPhone|iPad|iPod`,
-			"Mac OS X", `Mac OS X`+v, "Android", `Android`+v, "Chrome OS", `CrOS \S+`+v, "Ubuntu", `Ubuntu`+v, "Fedora", `Fedora`+v, "FreeBSD", `FreeBSD`+v, "Linux", `Linux`),
-	}
+// agentParts is what parse_user_agent() yields, in the order of its page.
+type agentParts struct {
+	Browser         *agentBrowser `json:",omitempty"`
+	OperatingSystem *agentSystem  `json:",omitempty"`
+	Device          *agentDevice  `json:",omitempty"`
 }
 
-// agentPart is a family with its version, as parse_user_agent() gives it.
-type agentPart struct {
-	Family       string
-	MajorVersion string
-	MinorVersion string
-	Patch        string
-}
+type agentBrowser struct{ Family, MajorVersion, MinorVersion, Patch string }
 
 type agentSystem struct {
-	agentPart
+	agentBrowser
 	PatchMinor string
 }
 
 type agentDevice struct{ Family, Brand, Model string }
 
-func match(list []agentPattern, s string) agentPart {
-	for _, p := range list {
-		if m := p.re.FindStringSubmatch(s); m != nil {
-			m = append(m, "", "", "")
-			return agentPart{p.family, m[1], m[2], m[3]}
-		}
-	}
-	return agentPart{Family: "Other"}
-}
-
-// windows are the names of the versions of Windows NT.
-var windowsNames = [...][2]string{{"10.0", "10"}, {"6.3", "8.1"}, {"6.2", "8"}, {"6.1", "7"}, {"6.0", "Vista"}, {"5.1", "XP"}, {"5.2", "XP"}}
-
 // parse lowers parse_user_agent(agent, what); what is a JSON string or array
 // of browser, os and device.
 func (p *agentParser) parse(agent, what string) (string, bool) {
-	out := map[string]any{}
+	if len(agent) > agentBytes {
+		agent = strings.ToValidUTF8(agent[:agentBytes], "")
+	}
+	key := [2]string{agent, what}
+	p.mu.Lock()
+	answer, ok := p.seen[key]
+	p.mu.Unlock()
+	if ok {
+		return answer, answer != "{}"
+	}
+	answer = agentAnswer(agent, what)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen == nil || len(p.seen) >= agentCache {
+		p.seen = map[[2]string]string{}
+	}
+	p.seen[[2]string{strings.Clone(agent), strings.Clone(what)}] = answer
+	return answer, answer != "{}"
+}
+
+// agentAnswer is what the patterns say of an agent, as JSON.
+func agentAnswer(agent, what string) string {
+	var out agentParts
 	if strings.Contains(what, `"browser"`) {
-		out["Browser"] = match(p.browsers, agent)
+		b := userAgents().ParseUserAgent(agent)
+		out.Browser = &agentBrowser{b.Family, b.Major, b.Minor, b.Patch}
 	}
 	if strings.Contains(what, `"os"`) {
-		s := agentSystem{agentPart: match(p.systems, agent)}
-		if s.Family == "Windows" {
-			for _, n := range windowsNames {
-				if s.MajorVersion+"."+s.MinorVersion == n[0] {
-					s.MajorVersion, s.MinorVersion, _ = strings.Cut(n[1], ".")
-				}
-			}
-		}
-		out["OperatingSystem"] = s
+		s := userAgents().ParseOs(agent)
+		out.OperatingSystem = &agentSystem{agentBrowser{s.Family, s.Major, s.Minor, s.Patch}, s.PatchMinor}
 	}
 	if strings.Contains(what, `"device"`) {
-		d := agentDevice{Family: "Other"}
-		switch {
-		case strings.Contains(agent, "iPhone"):
-			d = agentDevice{"iPhone", "Apple", "iPhone"}
-		case strings.Contains(agent, "iPad"):
-			d = agentDevice{"iPad", "Apple", "iPad"}
-		case strings.Contains(agent, "Macintosh"):
-			d = agentDevice{"Mac", "Apple", "Mac"}
-		case strings.Contains(agent, "bot") || strings.Contains(agent, "spider"):
-			d = agentDevice{"Spider", "Spider", "Desktop"}
-		}
-		out["Device"] = d
+		d := userAgents().ParseDevice(agent)
+		out.Device = &agentDevice{d.Family, d.Brand, d.Model}
 	}
 	b, err := json.Marshal(out)
-	return string(b), err == nil && len(out) > 0
+	if err != nil { // texts alone cannot fail
+		return "{}"
+	}
+	return string(b)
+}
+
+// lowerParseUserAgent lowers parse_user_agent(agent[, what]), in pieces between
+// which a query can end where the agents of a step are many.
+func lowerParseUserAgent(c *call) (string, error) {
+	look := `'["browser","os","device"]'`
+	if len(c.args) == 2 {
+		look = jsonOf(c.args[1]) + "::VARCHAR"
+	}
+	return bindArgs(c.args[:1], func(args []expr) (string, error) {
+		return guardStates(args[0], agentStates, 0, func(text expr) (string, error) {
+			return nativeCall("kql_user_agent", text.sql, look) + "::JSON", nil
+		})
+	})
 }

@@ -136,3 +136,34 @@ func punycodeEncode(s string) (string, bool) {
 	}
 	return b.String(), true
 }
+
+// punycodeDomain applies f to the labels of a domain, which any of the four full
+// stops of RFC 3490 section 3.1 separates.
+func punycodeDomain(s string, f func(label string) (string, bool)) (string, bool) {
+	labels := strings.Split(strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".").Replace(s), ".")
+	for i, l := range labels {
+		var ok bool
+		if labels[i], ok = f(l); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(labels, "."), true
+}
+
+// punycodePrefix is that of encoded labels, RFC 3490 section 5.
+const punycodePrefix = "xn--"
+
+func encodeLabel(label string) (string, bool) {
+	if strings.IndexFunc(label, func(r rune) bool { return r >= punyFirst }) < 0 {
+		return label, true
+	}
+	s, ok := punycodeEncode(label)
+	return punycodePrefix + s, ok
+}
+
+func decodeLabel(label string) (string, bool) {
+	if len(label) <= len(punycodePrefix) || !strings.EqualFold(label[:len(punycodePrefix)], punycodePrefix) {
+		return label, true
+	}
+	return punycodeDecode(label[len(punycodePrefix):])
+}

@@ -14,11 +14,12 @@ func FuzzNatives(f *testing.F) {
 		{"series_outliers", "[[1,2,3],\"x\",0,-5,500]", "", ""}, {"series_decompose", "[[1,null,3],-7,\"linefit\",99]", "", ""}, {"beta_inv", "0.5", "1e308", "1e-308"},
 		{"1.1.1.1", "255.255.255.255", "", ""}, {"acadmie-franaise-npb1a", "", "", ""}, {"99999999-99999999", "", "", ""}, {"[{\"a\":[1,{\"b\":[]}]}]", "", "", ""},
 		{"Mozilla/5.0 (iPhone; CPU iPhone OS 15_4 like Mac OS X)", "[\"os\",\"browser\",\"device\"]", "", ""}, {"eJwLSS0uUSguKcrMS1cwNDIGACxqBQ4=", "", "", ""},
+		{`"a b\" c\\"d e"""f g\`, "", "", ""}, {"a,\"b\"\"c\"\r\n\"", "", "", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}
 	list := Natives(nil)
-	asJSON := []string{"kql_parse_xml", "kql_cidr_list", "kql_user_agent", "kql_buildschema", "kql_series"}
+	asJSON := []string{"kql_parse_xml", "kql_cidr_list", "kql_user_agent", "kql_buildschema", "kql_series", "kql_csv", "kql_command_line"}
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		for _, n := range list {
 			out, ok, err := n.Func([]string{a, b, c, d}[:n.Args])

@@ -45,8 +45,11 @@ func (b *binder) stringOp(x *syntax.Binary, l, r expr) expr {
 	if l.typ == Unknown || r.typ == Unknown {
 		return expr{sql: "NULL::BOOLEAN", typ: Bool}
 	}
-	if s, ok := r.lit.(string); ok && x.Op == syntax.MATCHES {
-		b.checkRegex(x.Y, s)
+	if x.Op == syntax.MATCHES {
+		r = asRE2(r)
+		if s, ok := r.lit.(string); ok {
+			b.checkRegex(x.Y, s)
+		}
 	}
 	l, r = asText(l), asText(r)
 	out := expr{typ: Bool, window: l.window || r.window}

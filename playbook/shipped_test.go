@@ -77,6 +77,10 @@ func TestShippedEveryOutcome(t *testing.T) {
 		case "2001:db8:1::1":
 			w.Header().Set("X-Cache", "HIT")
 			fmt.Fprintf(w, `{"ip":%q,"ttps":["known-bot"]}`, ip)
+		case "203.0.113.10":
+			fmt.Fprintf(w, `{"ip":%q,"ttps":[],"status":"partial","reason":"no source has answered; AbuseIPDB waits until 2026-11-26T00:00:00Z","waiting_until":"2026-11-26T00:00:00Z"}`, ip)
+		case "203.0.113.11":
+			fmt.Fprintf(w, `{"ip":%q,"ttps":["known-bot"],"verdict":"suspicious","status":"partial","reason":"GreyNoise: suspicious; AbuseIPDB waits until 2026-11-26T00:00:00Z","waiting_until":"2026-11-26T00:00:00Z"}`, ip)
 		case "203.0.113.9":
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `{"message":"Forbidden"}`)
@@ -87,7 +91,7 @@ func TestShippedEveryOutcome(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, filepath.Join(dir, "state.db"), p.params(), func(o *Options) { o.Token = tokenOf })
 	b.launch()
-	run := b.run(quick(loadShipped(t)), incident("203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.6", "203.0.113.7", "203.0.113.8", "203.0.113.9",
+	run := b.run(quick(loadShipped(t)), incident("203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.6", "203.0.113.7", "203.0.113.8", "203.0.113.9", "203.0.113.10", "203.0.113.11",
 		"2001:DB8:1:0::1", "::ffff:203.0.113.1", "10.0.0.7", "not an address", "203.0.113.1"))
 	if run.Status != "Succeeded" {
 		t.Errorf("run %s %s: %s", run.Status, run.Code, run.Message)
@@ -108,6 +112,8 @@ func TestShippedEveryOutcome(t *testing.T) {
 		"203.0.113.7":   {"failed", "Prowl did not answer: HTTP 502 Bad Gateway, after 4 attempts", nil, 0.0},
 		"203.0.113.8":   {"failed", "Prowl's answer was not understood: the answer.ttps is a string; expected array", nil, 0.0},
 		"203.0.113.9":   {"failed", "Prowl did not answer: HTTP 403 Forbidden", nil, 0.0},
+		"203.0.113.10":  {"waiting", "no source has answered; AbuseIPDB waits until 2026-11-26T00:00:00Z", "unknown", 0.02},
+		"203.0.113.11":  {"found", "GreyNoise: suspicious; AbuseIPDB waits until 2026-11-26T00:00:00Z", "suspicious", 0.02},
 		"2001:db8:1::1": {"found", nil, "malicious", 0.0},
 		"10.0.0.7":      {"skipped", "private-use", nil, 0.0},
 	} {
@@ -124,8 +130,8 @@ func TestShippedEveryOutcome(t *testing.T) {
 			t.Errorf("%s: columns (-want +got):\n%s", ip, d)
 		}
 	}
-	if len(p.rows) != 11 {
-		t.Errorf("%d rows, want 11", len(p.rows))
+	if len(p.rows) != 13 {
+		t.Errorf("%d rows, want 13", len(p.rows))
 	}
 	rich := p.row(t, "203.0.113.3")
 	delete(rich, "TimeGenerated")
@@ -136,7 +142,7 @@ func TestShippedEveryOutcome(t *testing.T) {
 	if d := cmp.Diff(want, rich); d != "" {
 		t.Errorf("row (-want +got):\n%s", d)
 	}
-	wantAsked := map[string]int{"203.0.113.1": 1, "203.0.113.2": 1, "203.0.113.3": 2, "203.0.113.4": 4, "203.0.113.5": 4, "203.0.113.6": 1, "203.0.113.7": 4, "203.0.113.8": 1, "203.0.113.9": 1, "2001:db8:1::1": 1}
+	wantAsked := map[string]int{"203.0.113.1": 1, "203.0.113.2": 1, "203.0.113.3": 2, "203.0.113.4": 4, "203.0.113.5": 4, "203.0.113.6": 1, "203.0.113.7": 4, "203.0.113.8": 1, "203.0.113.9": 1, "203.0.113.10": 1, "203.0.113.11": 1, "2001:db8:1::1": 1}
 	if d := cmp.Diff(wantAsked, p.asked); d != "" {
 		t.Errorf("requests (-want +got):\n%s", d)
 	}
@@ -147,7 +153,8 @@ func TestShippedEveryOutcome(t *testing.T) {
 	}
 
 	msg := b.incidents.only(t)
-	for _, part := range []string{"<b>Prowl</b>: 11 addresses, 2 malicious (3 found, 1 not found, 1 skipped, 6 failed)",
+	for _, part := range []string{"<b>Prowl</b>: 13 addresses, 2 malicious (4 found, 1 not found, 1 skipped, 6 failed, 1 waiting)",
+		"<td>203.0.113.10</td><td>waiting</td><td>no source has answered; AbuseIPDB waits until 2026-11-26T00:00:00Z</td><td></td>", "<td>203.0.113.11</td><td>suspicious</td><td>known-bot</td>",
 		"</th></tr><tr><td>2001:db8:1::1</td><td>malicious</td><td>known-bot</td><td></td></tr><tr><td>203.0.113.1</td><td>malicious</td><td>known-ssh-attack, (b)+\"web\"</td>",
 		"<td>203.0.113.3</td><td>suspicious</td><td>known-bot</td><td>DE</td>", "<td>10.0.0.7</td><td>skipped</td><td>private-use</td><td></td></tr></table>"} {
 		if !strings.Contains(msg, part) {

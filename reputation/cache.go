@@ -64,7 +64,7 @@ type CacheOptions struct {
 // that clients repeat.
 //
 // A 200 whose body is not what Prowl answers is an error. Answers with status
-// 200 and a valid body are kept in the state database by
+// 200 and a valid body, that are not partial or stale ones of Picket's, are kept in the state database by
 // URL and address, whoever asked: the API key is neither part of that nor kept.
 // The answer of a call has the header x-cache: HIT, with its Age in seconds, or
 // MISS when the call was sent. Calls for one address that come at the same time
@@ -222,11 +222,14 @@ func (c *Cache) send(ctx context.Context, req *http.Request, base string, ip net
 	if resp.StatusCode != http.StatusOK {
 		return a, nil
 	}
-	labels, err := labelsOf(body, ip)
+	labels, whole, err := readAnswer(body, ip)
 	if err != nil {
 		// Passed on, it would be an answer that says nothing; as an error it is
 		// tried again, like any other failure of a service.
 		return answer{}, fmt.Errorf("the answer for %s is not understood: %w", ip, err)
+	}
+	if !whole {
+		return a, nil
 	}
 	ttl := c.o.HitTTL
 	if labels == 0 {
@@ -241,25 +244,26 @@ func (c *Cache) send(ctx context.Context, req *http.Request, base string, ip net
 	return a, nil
 }
 
-// labelsOf returns how many labels a body has, or why it is no answer for ip.
-func labelsOf(body []byte, ip netip.Addr) (int, error) {
+// readAnswer returns how many labels a body has, and whether it is the whole answer:
+// Picket's own says when more may be known later. Or it says why it is none for ip.
+func readAnswer(body []byte, ip netip.Addr) (labels int, whole bool, err error) {
 	var found struct {
-		IP   *string
-		Ttps *[]string
+		IP     *string
+		Ttps   *[]string
+		Status any // which only Picket has
 	}
 	if err := json.Unmarshal(body, &found); err != nil {
-		return 0, fmt.Errorf("the body is not what Prowl answers: %w", err)
+		return 0, false, fmt.Errorf("the body is not what Prowl answers: %w", err)
 	}
 	if found.Ttps == nil {
-		return 0, errors.New(`the body lacks "ttps"`)
+		return 0, false, errors.New(`the body lacks "ttps"`)
 	}
-	if found.IP == nil {
-		return len(*found.Ttps), nil
+	if found.IP != nil {
+		if of, err := netip.ParseAddr(*found.IP); err != nil || of.WithZone("").Unmap() != ip {
+			return 0, false, fmt.Errorf("the body is for %s", clip(*found.IP))
+		}
 	}
-	if of, err := netip.ParseAddr(*found.IP); err != nil || of.WithZone("").Unmap() != ip {
-		return 0, fmt.Errorf("the body is for %s", clip(*found.IP))
-	}
-	return len(*found.Ttps), nil
+	return len(*found.Ttps), found.Status != StatusPartial && found.Status != "stale", nil
 }
 
 // response makes the answer one for req. hit says that req cost nothing.

@@ -192,6 +192,8 @@ func TestCacheKeepsOnlyAnswers(t *testing.T) {
 	f(429, `{"message":"Limit Exceeded"}`)
 	f(500, `{"message":"Internal server error"}`)
 	f(201, `{"ip":"8.8.8.8","ttps":[]}`)
+	f(200, `{"ip":"8.8.8.8","ttps":[],"status":"partial","reason":"x waits","waiting_until":"2026-11-26T00:00:00Z"}`)
+	f(200, `{"ip":"8.8.8.8","ttps":["known-bot"],"verdict":"malicious","status":"stale","reason":"old"}`)
 	garbage := func(b string) {
 		t.Helper()
 		status, body = 200, b

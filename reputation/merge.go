@@ -306,8 +306,48 @@ func union[T comparable](to, from []T) []T {
 	return to
 }
 
-// sentence says in one line what matters most.
+// sentence says in one line what matters most, and what is missing.
 func (p *Profile) sentence() string {
+	s := p.known()
+	if missing := p.missing(); missing != "" {
+		s += "; " + missing
+	}
+	return s
+}
+
+// missing says which sources have not answered, and when those that wait may be asked.
+func (p *Profile) missing() string {
+	var waiting, failed, unpaid []string
+	for i := range p.Sources {
+		f := &p.Sources[i]
+		switch name := cmp.Or(f.Title, f.Source); f.State {
+		case Waiting:
+			waiting = append(waiting, name)
+		case Failed, Refused:
+			failed = append(failed, name)
+		case Skipped:
+			unpaid = append(unpaid, name)
+		}
+	}
+	var parts []string
+	if len(waiting) > 0 {
+		verb := " waits until "
+		if len(waiting) > 1 {
+			verb = " wait, the first until "
+		}
+		parts = append(parts, strings.Join(waiting, ", ")+verb+p.WaitsUntil().UTC().Format(time.RFC3339))
+	}
+	if len(failed) > 0 {
+		parts = append(parts, "no answer of "+strings.Join(failed, ", "))
+	}
+	if len(unpaid) > 0 {
+		parts = append(parts, "not to be paid for: "+strings.Join(unpaid, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// known says in one line what the sources have said.
+func (p *Profile) known() string {
 	if len(p.Reasons) > 0 && p.Verdict != Unknown {
 		s := p.Reasons[0]
 		if n := len(p.Reasons) - 1; n > 0 {

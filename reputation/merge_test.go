@@ -51,7 +51,9 @@ func TestMergeFacts(t *testing.T) {
 			Techniques: []string{"T1110"}, CountryCode: "NL", Indicator: Bot, LastSeen: seen, Behaviours: []string{"SSH brute force"}},
 		{Source: "geo", State: Clean, Reliability: "B", CountryCode: "US", City: "Amsterdam", ASN: 64496, ASOrg: "Example"},
 		{Source: "good", State: Clean, Verdict: Benign, Reliability: "D", Confidence: 50, Labels: []string{"never"}},
-		{Source: "later", State: Waiting, Reliability: "A"},
+		{Source: "later", State: Waiting, Reliability: "A", Until: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+		{Source: "mute", State: Failed, Reliability: "A"},
+		{Source: "dear", State: Skipped, Reliability: "A"},
 	}, nil, seen)
 	if p.Status != "partial" || p.Verdict != Malicious || strings.Join(p.Labels, " ") != "known-ssh-attack known-bot" {
 		t.Errorf("%+v", p)
@@ -59,7 +61,7 @@ func TestMergeFacts(t *testing.T) {
 	if p.CountryCode != "NL" || len(p.Countries) != 2 || p.City != "Amsterdam" || p.ASN != 64496 || p.Indicator != Bot || p.EmbeddedIPv4 != "8.8.8.8 (NAT64)" {
 		t.Errorf("%+v", p)
 	}
-	if len(p.Dissent) != 1 || p.Reason != "Bad: malicious, SSH brute force" {
+	if len(p.Dissent) != 1 || p.Reason != "Bad: malicious, SSH brute force; later waits until 2026-12-01T00:00:00Z; no answer of mute; not to be paid for: dear" {
 		t.Errorf("%q, dissent %q", p.Reason, p.Dissent)
 	}
 }

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"picket"
@@ -72,6 +73,22 @@ type Override struct {
 	Note    string    `json:"note,omitempty"`
 	Set     time.Time `json:"set"`
 	Expires time.Time `json:"expires,omitzero"` // zero: never
+}
+
+// WaitsUntil is when the first of the sources that are still to be asked may be, or
+// the zero time when there is none.
+func (p *Profile) WaitsUntil() (first time.Time) {
+	for i := range p.Sources {
+		if f := &p.Sources[i]; f.State == Waiting && (first.IsZero() || f.Until.Before(first)) {
+			first = f.Until
+		}
+	}
+	return first
+}
+
+// Stale says that a source's answer is an old one.
+func (p *Profile) Stale() bool {
+	return slices.ContainsFunc(p.Sources, func(f Finding) bool { return f.Stale })
 }
 
 // Err is why a profile must not be taken for an answer: Picket's own store failed,

@@ -69,6 +69,13 @@ type prowlAnswer struct {
 	FirstSeen               string   `json:"first_seen,omitempty"`
 	LastSeen                string   `json:"last_seen,omitempty"`
 	Sources                 []string `json:"sources,omitempty"`
+
+	// Status, which the original does not have, is partial or stale when more may be
+	// known later, and Reason says why. WaitingUntil is when sources that are over
+	// their limit may be asked.
+	Status       string `json:"status,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+	WaitingUntil string `json:"waiting_until,omitempty"`
 }
 
 // prowlRefusal is an error answer of API Gateway, which names its kind in the
@@ -156,6 +163,12 @@ func answerOf(p *reputation.Profile) prowlAnswer {
 	}
 	if p.Indicator == reputation.Undetermined {
 		a.IndicatorOfIntelligence = ""
+	}
+	switch {
+	case p.Status == reputation.StatusPartial:
+		a.Status, a.Reason, a.WaitingUntil = p.Status, p.Reason, prowlTime(p.WaitsUntil())
+	case p.Stale():
+		a.Status, a.Reason = "stale", p.Reason
 	}
 	for _, f := range p.Sources {
 		if f.Verdict != "" && f.Title != "" {

@@ -350,3 +350,22 @@ func TestProwlRestart(t *testing.T) {
 	ask(q, "b")
 	q.wantUsage(2)
 }
+
+// TestProwlWaits: an answer that is not whole says so, and until when it is not.
+func TestProwlWaits(t *testing.T) {
+	p := newProwlTest(t, "", nil)
+	provider, err := reputation.ParseProvider("later.yaml", []byte("name: later\ntitle: Later\nreliability: A\nkey: none\n"+
+		"request: {url: 'http://127.0.0.1:1/{ip}'}\nanswer: '{}'\nlimits: {per_day: 1, reserve: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	engine := reputation.NewEngine(p.db, reputation.EngineOptions{Providers: []*reputation.Provider{provider}, Now: func() time.Time { return now }})
+	srv := httptest.NewServer(Prowl(ProwlOptions{Reputation: p.service, Engine: engine}))
+	defer srv.Close()
+	p.url = srv.URL
+	const want = `200 {"ip":"8.8.8.8","ttps":[],"status":"partial","reason":"no source has answered; Later waits until 2026-11-26T00:00:00Z","waiting_until":"2026-11-26T00:00:00Z"}`
+	if got := p.raw("GET", "/GetIPReputation?ip=8.8.8.8", p.key.Reveal()); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}

@@ -23,9 +23,7 @@ func (db *DB) ProviderAnswer(ctx context.Context, provider string, ip netip.Addr
 	return providerAnswer(ctx, db.sql, provider, ip)
 }
 
-func providerAnswer(ctx context.Context, q interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, provider string, ip netip.Addr) (ProviderAnswer, bool, error) {
+func providerAnswer(ctx context.Context, q querier, provider string, ip netip.Addr) (ProviderAnswer, bool, error) {
 	var a ProviderAnswer
 	var asked, expires int64
 	err := q.QueryRowContext(ctx, `SELECT finding, asked, expires FROM provider_answer WHERE provider = ? AND ip = ?`, provider, ip.String()).
@@ -142,6 +140,22 @@ func (db *DB) ProviderUsageSince(ctx context.Context, day string) ([]ProviderUsa
 		return nil, fmt.Errorf("read ledger of providers: %w", err)
 	}
 	return out, nil
+}
+
+// UsageIncidents returns the numbers of the incidents that the ledger names, by id.
+func (db *DB) UsageIncidents(ctx context.Context) (map[string]int64, error) {
+	numbers := map[string]int64{}
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var id string
+		var number int64
+		err := rows.Scan(&id, &number)
+		numbers[id] = number
+		return err
+	}, `SELECT id, number FROM incident WHERE id IN (SELECT incident FROM provider_usage)`)
+	if err != nil {
+		return nil, fmt.Errorf("read incidents of the ledger: %w", err)
+	}
+	return numbers, nil
 }
 
 // ForgetAnswers drops answers that expired before a time, n at the most, and

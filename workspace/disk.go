@@ -53,13 +53,18 @@ func fullError(format string, args ...any) error {
 }
 
 // size returns the bytes of the database and its log.
-func (d disk) size() (bytes int64) {
-	for _, path := range []string{d.path, d.path + ".wal"} {
-		if st, err := os.Stat(path); err == nil {
-			bytes += st.Size()
-		}
+func (d disk) size() int64 { return fileSize(d.path) + d.logSize() }
+
+// logSize returns the bytes of the write-ahead log.
+func (d disk) logSize() int64 { return fileSize(d.path + ".wal") }
+
+// fileSize is 0 for a file that is not there.
+func fileSize(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
 	}
-	return bytes
+	return st.Size()
 }
 
 // noSpace reports whether a write failed for want of space, of which DuckDB has

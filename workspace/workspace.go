@@ -138,12 +138,6 @@ func Open(path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-// checkpointEvery is how large DuckDB's write-ahead log grows. A checkpoint writes
-// the last 122,880 rows of a table anew: with DuckDB's 16 MB, a third of that many
-// rows of Syslog, each is compressed three times over. A crash leaves no more than
-// this to be read at the next start.
-const checkpointEvery = "64MB"
-
 func (db *DB) open(path string, o Options) error {
 	if path != "" {
 		// Absolute: the driver takes a relative path with a colon for a URL.
@@ -185,7 +179,7 @@ func (db *DB) open(path string, o Options) error {
 		set("GLOBAL TimeZone", "'UTC'"),
 		// What a checkpoint has freed goes back to the system, instead of up to 128 MB staying.
 		set("GLOBAL allocator_flush_threshold", "'16MB'"),
-		set("GLOBAL wal_autocheckpoint", "'"+checkpointEvery+"'"),
+		set("GLOBAL wal_autocheckpoint", fmt.Sprintf("'%dB'", checkpointLate)),
 		set("GLOBAL disabled_optimizers", "'"+wrongOptimizers+"'")); err != nil {
 		return err
 	}

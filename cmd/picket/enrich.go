@@ -2,12 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -137,11 +136,11 @@ func enrich(ctx context.Context, args []string, stdio stdio) error {
 		return misuse("enrich: --extract-only and --annotate do not go together")
 	case !slices.Contains([]string{"table", "json", "ndjson", "csv", "stix"}, f.format):
 		return misuse("enrich: unknown format %q; want table, json, ndjson, csv or stix", f.format)
-	case f.maxCost < 0:
-		return misuse("enrich: --max-cost %v is negative", f.maxCost)
+	case !(f.maxCost >= 0 && f.maxCost <= 1e9): // written so that NaN is refused
+		return misuse("enrich: --max-cost is %v; want 0 to 1000000000 USD", f.maxCost)
 	}
 	if f.only {
-		return extract(operands, f.options(), stdio)
+		return extract(ctx, operands, f.options(), stdio)
 	}
 	sources, closed, err := f.sources.open(ctx, stdio)
 	if err != nil {
@@ -159,17 +158,17 @@ func enrich(ctx context.Context, args []string, stdio stdio) error {
 func (f *enrichFlags) options() address.Options { return address.Options{Defanged: f.defanged} }
 
 // eachFile calls f for pieces of every file.
-func eachFile(paths []string, stdio stdio, o address.Options, f func(text []byte, found []address.Match) error) error {
+func eachFile(ctx context.Context, paths []string, stdio stdio, o address.Options, f func(text []byte, found []address.Match) error) error {
 	for _, path := range paths {
-		if err := eachIn(path, stdio, o, f); err != nil {
+		if err := eachIn(ctx, path, stdio, o, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func eachIn(path string, stdio stdio, o address.Options, f func(text []byte, found []address.Match) error) error {
-	in := stdio.in
+func eachIn(ctx context.Context, path string, stdio stdio, o address.Options, f func(text []byte, found []address.Match) error) error {
+	in := io.Reader(interruptible{ctx, stdio.in})
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
@@ -188,10 +187,31 @@ func eachIn(path string, stdio stdio, o address.Options, f func(text []byte, fou
 	return nil
 }
 
+// interruptible is an input on which nothing more may come: reading it ends with ctx.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read implements [io.Reader]. When ctx has ended, p may still be written to.
+func (r interruptible) Read(p []byte) (n int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n, err = r.Reader.Read(p)
+	}()
+	select {
+	case <-done:
+		return n, err
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	}
+}
+
 // extract prints every occurrence, as grep -o would.
-func extract(paths []string, o address.Options, stdio stdio) error {
+func extract(ctx context.Context, paths []string, o address.Options, stdio stdio) error {
 	var out []byte
-	return eachFile(paths, stdio, o, func(text []byte, found []address.Match) error {
+	return eachFile(ctx, paths, stdio, o, func(text []byte, found []address.Match) error {
 		out = out[:0]
 		for _, m := range found {
 			out = append(append(out, m.Text(text)...), '\n')
@@ -267,7 +287,7 @@ type counted struct {
 }
 
 func (c *counted) add(m address.Match) {
-	if m.Bits >= 0 && m.Bits < int16(m.Addr.BitLen()) {
+	if isNetwork(m) {
 		p := m.Prefix().Masked()
 		if c.netHits[p]++; c.netHits[p] == 1 {
 			c.networks = append(c.networks, p)
@@ -279,10 +299,15 @@ func (c *counted) add(m address.Match) {
 	}
 }
 
+// isNetwork tells a network from an address.
+func isNetwork(m address.Match) bool { return m.Bits >= 0 && m.Bits < int16(m.Addr.BitLen()) }
+
+const notAnAddress = "a network, not an address"
+
 // report prints a row for every address, what matters most first.
 func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, stdio stdio) error {
 	c := counted{hits: map[netip.Addr]int{}, netHits: map[netip.Prefix]int{}}
-	err := eachFile(paths, stdio, f.options(), func(_ []byte, found []address.Match) error {
+	err := eachFile(ctx, paths, stdio, f.options(), func(_ []byte, found []address.Match) error {
 		for _, m := range found {
 			c.add(m)
 		}
@@ -303,7 +328,7 @@ func (e *enrichment) report(ctx context.Context, paths []string, f enrichFlags, 
 		rows = append(rows, enrichedRow{IPAddress: ip.String(), Hits: c.hits[ip], Status: p.Status, Reason: p.Reason, Profile: p})
 	}
 	for _, n := range c.networks {
-		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: reputation.StatusSkipped, Reason: "a network, not an address",
+		rows = append(rows, enrichedRow{IPAddress: n.String(), Hits: c.netHits[n], Status: reputation.StatusSkipped, Reason: notAnAddress,
 			Profile: reputation.Profile{Verdict: reputation.Unknown, Indicator: reputation.Undetermined, Labels: []string{}}})
 	}
 	slices.SortStableFunc(rows, byMatter)
@@ -324,62 +349,4 @@ func byMatter(a, b enrichedRow) int {
 		return 0
 	}
 	return cmp.Or(cmp.Compare(skipped(a), skipped(b)), cmp.Compare(a.Verdict.Rank(), b.Verdict.Rank()), cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(b.Hits, a.Hits))
-}
-
-// annotate writes the text back, each line with the verdicts of its addresses.
-func (e *enrichment) annotate(ctx context.Context, paths []string, o address.Options, stdio stdio) error {
-	out := bufio.NewWriterSize(stdio.out, 1<<16)
-	err := eachFile(paths, stdio, o, func(text []byte, found []address.Match) error {
-		var ips []netip.Addr
-		for _, m := range found {
-			if _, known := e.profiles[m.Addr]; !known {
-				e.profiles[m.Addr] = nil // on its way
-				ips = append(ips, m.Addr)
-			}
-		}
-		if err := e.lookup(ctx, ips, func(int) {}); err != nil {
-			return err
-		}
-		e.annotateLines(out, text, found)
-		return out.Flush()
-	})
-	return errors.Join(err, out.Flush())
-}
-
-// annotateLines writes lines as they are, with verdicts at their ends.
-func (e *enrichment) annotateLines(out *bufio.Writer, text []byte, found []address.Match) {
-	for at := 0; at < len(text); {
-		end, next := len(text), len(text)
-		if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
-			end, next = at+i, at+i+1
-		}
-		out.Write(bytes.TrimSuffix(text[at:end], []byte{'\r'}))
-		var told []netip.Addr
-		for ; len(found) > 0 && found[0].Start < end; found = found[1:] {
-			if ip := found[0].Addr; !slices.Contains(told, ip) {
-				told = append(told, ip)
-				fmt.Fprintf(out, "  [%s]", note(&e.profiles[ip].Profile))
-			}
-		}
-		out.WriteByte('\n')
-		at = next
-	}
-}
-
-// note is a profile in a few words.
-func note(p *reputation.Profile) string {
-	s := p.IP.String() + " "
-	if p.Status == reputation.StatusSkipped {
-		return s + "skipped: " + p.Reason
-	}
-	s += string(p.Verdict)
-	if p.Confidence > 0 {
-		s += fmt.Sprintf(" %d%%", p.Confidence)
-	}
-	for _, fact := range []string{p.CountryCode, p.ASOrg} {
-		if fact != "" {
-			s += ", " + printable(fact, false)
-		}
-	}
-	return s
 }

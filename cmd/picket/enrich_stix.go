@@ -51,7 +51,7 @@ type stixReference struct {
 // owns their networks, and an indicator for each that is malicious or suspicious.
 func writeSTIX(out *bufio.Writer, rows []enrichedRow) error {
 	now := stixTime(time.Now())
-	objects := []stixObject{}
+	var objects []stixObject
 	seen := map[string]bool{}
 	for _, r := range rows {
 		if r.Status == reputation.StatusSkipped {
@@ -76,7 +76,7 @@ func writeSTIX(out *bufio.Writer, rows []enrichedRow) error {
 	bundle := struct {
 		Type    string       `json:"type"`
 		ID      string       `json:"id"`
-		Objects []stixObject `json:"objects"`
+		Objects []stixObject `json:"objects,omitempty"` // STIX has no empty lists
 	}{"bundle", "bundle--" + uuid.NewString(), objects}
 	text, err := json.MarshalIndent(bundle, "", "  ")
 	if err != nil {

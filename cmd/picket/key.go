@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	name := fs.String("name", "key", "what the key is for")
 	scope := fs.String("scope", reputation.ScopeLookup, "what it may do: "+strings.Join(reputation.Scopes(), ", ")+"; several with commas")
 	expires := fs.String("expires", "", "`when` a new key ends: in a time such as 90d, or on a day (UTC) such as 2027-01-31 (default never)")
+	perDay := fs.Int("per-day", 0, "how many `lookups` a day (UTC) a new key may make (default no limit)")
+	perSecond := fs.Float64("per-second", 0, "how many `lookups` a second a new key may make (default no limit)")
 	aws := fs.String("aws-account", "", "AWS `account` of a buyer on AWS Marketplace, whom it bills for a new key (12 digits)")
 	grace := fs.Duration("grace", 24*time.Hour, "how `long` the old key goes on working when it is rotated")
 	operands, err := parse(fs, args[1:], stdio)
@@ -54,7 +57,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 	}
 	switch verb {
 	case "create":
-		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), Expires: until, AWSAccount: *aws}, stdio)
+		return keyCreate(ctx, *data, reputation.NewKey{Name: *name, Scopes: strings.Split(*scope, ","), PerDay: *perDay, PerSecond: *perSecond, Expires: until, AWSAccount: *aws}, stdio)
 	case "rotate":
 		return keyRotate(ctx, *data, operands[0], *grace, stdio)
 	case "list":
@@ -69,7 +72,7 @@ func key(ctx context.Context, args []string, stdio stdio) error {
 func keyCreate(ctx context.Context, data string, k reputation.NewKey, stdio stdio) error {
 	var text, id string
 	err := either(ctx, data, true, func(c *client) error {
-		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "expires": k.Expires, "aws_account": k.AWSAccount})
+		body, err := json.Marshal(map[string]any{"name": k.Name, "scopes": k.Scopes, "per_day": k.PerDay, "per_second": k.PerSecond, "expires": k.Expires, "aws_account": k.AWSAccount})
 		if err != nil {
 			return err
 		}
@@ -163,7 +166,7 @@ func keyList(ctx context.Context, data string, stdio stdio) error {
 	if err != nil {
 		return err
 	}
-	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
+	r := result{Columns: []column{{"id", "string"}, {"name", "string"}, {"scopes", "string"}, {"limits", "string"}, {"created", "datetime"}, {"last used", "datetime"}, {"requests", "long"}, {"cost (USD)", "real"}, {"state", "string"}}}
 	for _, k := range a.Value {
 		status := "valid"
 		switch {
@@ -174,11 +177,23 @@ func keyList(ctx context.Context, data string, stdio stdio) error {
 		case !k.Expires.IsZero():
 			status = "valid until " + moment(k.Expires)
 		}
-		if err := r.add(k.ID, k.Name, strings.Join(k.Scopes, ","), moment(k.Created), moment(k.LastUsed), k.Requests, fmt.Sprintf("%.2f", k.CostUSD), status); err != nil {
+		if err := r.add(k.ID, k.Name, strings.Join(k.Scopes, ","), limitsOf(k.Key), moment(k.Created), moment(k.LastUsed), k.Requests, fmt.Sprintf("%.2f", k.CostUSD), status); err != nil {
 			return err
 		}
 	}
 	return r.print(stdio.out, "table")
+}
+
+// limitsOf says how often a key may be used: 100/day, 5/s; nothing is no limit.
+func limitsOf(k state.Key) string {
+	var out []string
+	if k.PerDay > 0 {
+		out = append(out, strconv.Itoa(k.PerDay)+"/day")
+	}
+	if k.PerSecond > 0 {
+		out = append(out, strconv.FormatFloat(k.PerSecond, 'f', -1, 64)+"/s")
+	}
+	return strings.Join(out, ", ")
 }
 
 // moment is a time as lists show it; no time is nothing.

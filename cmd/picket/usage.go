@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"picket/app"
@@ -70,6 +71,15 @@ func usageCommand(ctx context.Context, args []string, stdio stdio) error {
 	lines, err := db.ProviderUsageSince(ctx, *since)
 	if err != nil {
 		return err
+	}
+	numbers, err := db.UsageIncidents(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		if n, ok := numbers[lines[i].Incident]; ok {
+			lines[i].Incident = strconv.FormatInt(n, 10)
+		}
 	}
 	r, err := usageTable(lines, *by, name)
 	if err != nil {

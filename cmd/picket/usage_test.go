@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"picket"
 	"picket/app"
 	"picket/reputation"
 	"picket/state"
@@ -21,21 +23,26 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close(t.Context())
+	seven := picket.Incident{ID: "3f0b6f0e-4a4e-4d62-9d3e-0d7a5c6f0007", Number: 7, Title: "SSH", Severity: picket.Medium, Status: "New", Created: time.Now()}
+	if err := db.Tx(t.Context(), func(tx *sql.Tx) error { return state.InsertIncident(t.Context(), tx, &seven, "r", "k") }); err != nil {
+		t.Fatal(err)
+	}
 	err = db.AddProviderUsage(t.Context(),
 		state.ProviderUsage{Day: "2026-10-31", Provider: "prowl", Key: "k", Playbook: "enrich", Requests: 100, CostMicroUSD: 2_000_000},
-		state.ProviderUsage{Day: "2026-11-01", Provider: "prowl", Key: "k", Playbook: "enrich", Incident: "7", Requests: 3, Cached: 3, Skipped: 1, CostMicroUSD: 60_000, SavedMicroUSD: 80_000},
+		state.ProviderUsage{Day: "2026-11-01", Provider: "prowl", Key: "k", Playbook: "enrich", Incident: seven.ID, Requests: 3, Cached: 3, Skipped: 1, CostMicroUSD: 60_000, SavedMicroUSD: 80_000},
 		state.ProviderUsage{Day: "2026-11-02", Provider: "prowl", Key: "k2", Requests: 1, CostMicroUSD: 20_000},
-		state.ProviderUsage{Day: "2026-11-02", Provider: "greynoise", Key: "none", Playbook: "enrich", Incident: "7", Requests: 9, Cached: 2},
+		state.ProviderUsage{Day: "2026-11-02", Provider: "greynoise", Key: "none", Playbook: "enrich", Incident: seven.ID, Requests: 9, Cached: 2},
+		state.ProviderUsage{Day: "2026-11-02", Provider: "otx", Key: "none", Incident: "one that is gone", Requests: 1},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const head = ",requests,cost_usd,cached,saved_by_cache_usd,skipped,saved_by_skipping_usd\n"
 	for _, test := range []struct{ args, want string }{
-		{"", "provider" + head + "prowl,104,2.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\n"},
-		{"--since 2026-11-01", "provider" + head + "prowl,4,0.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\n"},
-		{"--since 2026-11-01 --by playbook", "playbook" + head + "enrich,12,0.06,5,0.06,1,0.02\n,1,0.02,0,0,0,0\n"},
-		{"--since 2026-11-01 --by incident", "incident" + head + "7,12,0.06,5,0.06,1,0.02\n,1,0.02,0,0,0,0\n"},
+		{"", "provider" + head + "prowl,104,2.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\notx,1,0,0,0,0,0\n"},
+		{"--since 2026-11-01", "provider" + head + "prowl,4,0.08,3,0.06,1,0.02\ngreynoise,9,0,2,0,0,0\notx,1,0,0,0,0,0\n"},
+		{"--since 2026-11-01 --by playbook", "playbook" + head + "enrich,12,0.06,5,0.06,1,0.02\n,2,0.02,0,0,0,0\n"},
+		{"--since 2026-11-01 --by incident", "incident" + head + "7,12,0.06,5,0.06,1,0.02\n,1,0.02,0,0,0,0\none that is gone,1,0,0,0,0,0\n"},
 		{"--since 2026-12-01", "provider" + head},
 	} {
 		args := append([]string{"usage", "--data", dir, "--format", "csv"}, strings.Fields(test.args)...)
