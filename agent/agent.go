@@ -45,7 +45,8 @@ type Options struct {
 	Poll time.Duration // how often the rule is asked for; default 1 min
 	Log  *slog.Logger  // default: none
 
-	systemd string // there where systemd runs (sd_booted(3))
+	systemd    string // there where systemd runs (sd_booted(3))
+	journalctl string // its program
 }
 
 // ErrRevoked says that the server no longer knows the host's key.
@@ -81,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	o.SpoolBytes = cmp.Or(max(0, o.SpoolBytes), 1<<30)
 	o.LogDir = cmp.Or(o.LogDir, "/var/log")
 	if o.LogDir == "/var/log" {
-		o.systemd = "/run/systemd/system"
+		o.systemd, o.journalctl = "/run/systemd/system", "journalctl"
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,34 +46,61 @@ func (a *agent) again(ctx context.Context, name string, run func(context.Context
 // syslogFiles are where a syslog daemon writes the system's log: Debian's names,
 // and where the first of those is not, Red Hat's. Others in the folder repeat them.
 func syslogFiles(dir string) []string {
-	if _, err := os.Stat(filepath.Join(dir, "syslog")); err == nil {
-		return []string{filepath.Join(dir, "syslog"), filepath.Join(dir, "auth.log")}
+	names := []string{"messages", "secure", "auth.log", "maillog", "cron"}
+	if isThere(filepath.Join(dir, "syslog")) {
+		names = []string{"syslog", "auth.log"}
 	}
-	var list []string
-	for _, name := range []string{"messages", "secure", "auth.log", "maillog", "cron"} {
-		list = append(list, filepath.Join(dir, name))
+	for i, name := range names {
+		names[i] = filepath.Join(dir, name)
 	}
-	return list
+	return names
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // journalSince is where the journal is begun with: it may reach back for months.
 const journalSince = "-1d"
 
-// syslog returns what collects the system's log: from the journal where systemd
-// runs, which has all that a syslog daemon has, else from the daemon's files.
+// hasJournal reports whether there is a journal to be read: systemd runs, and its
+// journalctl is installed.
+func (a *agent) hasJournal() bool {
+	if !isThere(a.opts.systemd) {
+		return false
+	}
+	_, err := exec.LookPath(a.opts.journalctl)
+	if err != nil {
+		a.opts.Log.Warn("systemd runs, but its journal cannot be read: the syslog daemon's files are, if there are any", "error", err)
+	}
+	return err == nil
+}
+
+// syslog returns what collects the system's log: from the journal where there is
+// one, which has all that a syslog daemon has, else from the daemon's files. That
+// none of these is there, is told; those that come are followed.
 func (a *agent) syslog(s collection.SyslogSource) func(context.Context) error {
 	to, kept := a.into(stream(s.Streams), wanted(s)), a.positions.offsets("syslog "+s.Name)
-	if _, err := os.Stat(a.opts.systemd); err == nil {
+	if a.hasJournal() {
+		a.opts.Log.Info("collecting the journal", "source", s.Name)
 		return func(ctx context.Context) error {
-			j, err := ingest.NewJournal(to, kept, ingest.JournalOptions{Host: a.host, Since: journalSince, Log: a.opts.Log})
+			j, err := ingest.NewJournal(to, kept, ingest.JournalOptions{Host: a.host, Since: journalSince, Command: a.opts.journalctl, Log: a.opts.Log})
 			if err != nil {
 				return err
 			}
 			return j.Run(ctx)
 		}
 	}
+	files := syslogFiles(a.opts.LogDir)
+	if slices.ContainsFunc(files, isThere) {
+		a.opts.Log.Info("collecting the files of the syslog daemon", "source", s.Name, "files", files)
+	} else {
+		a.opts.Log.Warn("there is no system log to collect: neither a journal nor a file of a syslog daemon", "source", s.Name, "waiting_for", files,
+			"hint", "install rsyslog, or name the logs of this host in the logFiles of its data collection rule")
+	}
 	var inputs []ingest.Input
-	for _, path := range syslogFiles(a.opts.LogDir) {
+	for _, path := range files {
 		inputs = append(inputs, ingest.Input{Path: path})
 	}
 	return ingest.NewFollower(to, kept, ingest.FollowerOptions{Inputs: inputs, Tail: a.tail()}).Run

@@ -72,7 +72,9 @@ func OpenSources(cfg Config, db *state.DB, metrics prometheus.Registerer, log *s
 			providers = slices.Delete(providers, i, i+1)
 			continue
 		}
-		keys[name] = c.APIKey
+		if keys[name] = c.APIKey; c.APIKey == "" && providers[i].Key == "required" {
+			log.Warn("a provider of the configuration is not asked: it needs api_key or api_key_file", "provider", name)
+		}
 		if err := providers[i].Change(c.URL, c.PriceUSD, c.Limits); err != nil {
 			return nil, fmt.Errorf("configuration: providers.%s: %w", name, err)
 		}

@@ -26,6 +26,9 @@ type Format struct {
 	// header says that the first line of a file names the fields of the others.
 	header bool
 
+	// comma parts the fields of csv, whose records may span lines; else "".
+	comma string
+
 	// reader returns the function that makes rows of one file's lines.
 	reader func(s source) rowFunc
 }

@@ -54,6 +54,9 @@ func mappedFormat(o FormatOptions) (*Format, error) {
 		}
 		comma = r
 	}
+	if o.Name == "csv" {
+		f.comma = string(comma)
+	}
 	f.reader = func(s source) rowFunc {
 		m := mapping{columns, o.Time, s}
 		if o.Name == "json" {
@@ -208,7 +211,7 @@ func marshal(fields any) json.RawMessage {
 	return json.RawMessage(bytes.TrimSpace(b.Bytes()))
 }
 
-// csvRow reads a record of RFC 4180 that is one line.
+// csvRow reads a record of RFC 4180.
 func (m *mapping) csvRow(l line, names []string, comma rune) ([]any, bool) {
 	text := clean(l.text)
 	fields, ok := splitRecord(text, comma)
@@ -244,7 +247,7 @@ func (m *mapping) csvRow(l line, names []string, comma rune) ([]any, bool) {
 	return row, odd
 }
 
-// splitRecord splits a line of CSV.
+// splitRecord splits a record of CSV.
 func splitRecord(s string, comma rune) ([]string, bool) {
 	r := csv.NewReader(strings.NewReader(s))
 	r.Comma, r.FieldsPerRecord = comma, -1

@@ -96,8 +96,12 @@ func clean(line []byte) string {
 
 // trimLine cuts off what is around a line.
 func trimLine(line []byte) []byte {
-	line = bytes.TrimRight(bytes.TrimLeft(line, "\x00"), "\r\n\x00") // a hole left by copytruncate reads as NULs
-	return bytes.TrimPrefix(line, []byte(bom))
+	return trimHead(bytes.TrimRight(line, "\r\n\x00"))
+}
+
+// trimHead cuts off what is before a line: a hole left by copytruncate reads as NULs.
+func trimHead(line []byte) []byte {
+	return bytes.TrimPrefix(bytes.TrimLeft(line, "\x00"), []byte(bom))
 }
 
 // plain reports whether line is text as it is: UTF-8 without NUL.

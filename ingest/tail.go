@@ -275,6 +275,7 @@ func (t *Tail) step(ctx context.Context, g *logfile, s span) (rows int, err erro
 	var batch [][]any
 	var counts Stats
 	header := g.format.header && s.from == 0
+	s.comma = g.format.comma
 	end, skip, err := readLines(g.text, s, t.buf, func(text []byte, cut bool) {
 		if header || len(trimFrame(text)) == 0 {
 			header = false
@@ -345,7 +346,10 @@ func (t *Tail) prepare(g *logfile, last bool) (ready bool, err error) {
 			return false, fmt.Errorf("follow log file %s: the format that was found at its beginning: %w", t.opts.Path, err)
 		}
 	}
-	first, _, _ := bytes.Cut(head, []byte("\n"))
+	first, whole := firstRecord(head, g.format.comma)
+	if g.format.header && !whole && !last && n < detectSize {
+		return false, nil
+	}
 	g.rows = g.format.reader(source{host: t.opts.Host, path: t.opts.Path, loc: t.opts.Location, header: first})
 	return true, nil
 }

@@ -255,6 +255,36 @@ func TestTailHeaders(t *testing.T) {
 	})
 }
 
+// TestTailRecords follows CSV whose records span lines, and is killed at every
+// step while they are written in pieces: each is one row, once.
+func TestTailRecords(t *testing.T) {
+	format, err := NewFormat(FormatOptions{Name: "csv", Table: "X_CL", Columns: []MappedColumn{{Name: "Note", Type: kql.String, From: "the\nnote"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for death := range 16 {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.opts.Format, b.opts.MaxRows = format, 2
+			c := &crashingBench{bench: b, lives: []int{death, death / 2}}
+			b.raw("n,\"the\n")
+			c.start()
+			for _, piece := range []string{"note\"\n1,a\n2,\"b\n", "\nb \"\"b\"\"", "\n\"\n3,19\" c\n4,\"d\n", "d\"\n5,e\n"} {
+				c.settle(time.Second)
+				b.raw(piece)
+			}
+			c.settle(time.Second)
+			b.rename()
+			b.raw("n,note\n") // another header: the rest of the file before is complete
+			c.settle(30 * time.Second)
+			c.stop()
+			if diff := cmp.Diff([]any{"a", "b\n\nb \"b\"\n", nil, "d\nd", "e"}, b.store.column("Note")); diff != "" {
+				t.Errorf("killed at %d: %s\n%s", death, diff, b.log.String())
+			}
+		})
+	}
+}
+
 func TestTailBadCheckpoint(t *testing.T) {
 	b := newBench(t)
 	b.write(1)

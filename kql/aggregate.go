@@ -30,7 +30,7 @@ func (f *function) aggregate(args []expr, names []string, now Ticks) ([]aggColum
 // autoName returns the name KQL gives to the (first) result column of f.
 func (f *function) autoName(c *call) string {
 	n := c.argName(0)
-	if f.keep && n != "" {
+	if f.keep && (n != "" || f.columns == nil) {
 		return n
 	}
 	if f.auto != "" {

@@ -179,7 +179,10 @@ func takeAny(c *call) ([]aggColumn, error) {
 			}
 		}
 		name := c.argName(i)
-		if name == "" || c.name == "any" {
+		switch {
+		case name == "" && (c.name != "any" || len(c.args) > 1):
+			name = fmt.Sprintf("any_arg%d", i)
+		case c.name == "any":
 			name = "any_" + name
 		}
 		cols[i] = aggColumn{name: name, typ: a.typ, sql: textNotNull(a.typ, sql)}

@@ -32,7 +32,7 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 	switch {
 	case op == syntax.DIV && whole:
 		out.sql = "(" + l.sql + " // " + r.sql + ")"
-	case op == syntax.DIV && out.typ == Real && l.typ == TimeSpan:
+	case op == syntax.DIV && out.typ == Real && isTicks(l.typ):
 		out.sql = "(" + l.sql + "::DOUBLE / " + r.sql + "::DOUBLE)"
 	case op == syntax.DIV && out.typ == TimeSpan:
 		out.sql = "TRY_CAST(" + l.sql + " / " + r.sql + " AS BIGINT)"
@@ -120,14 +120,14 @@ func arithType(op syntax.Kind, l, r Type) Type {
 			return TimeSpan
 		}
 	case syntax.DIV:
-		if span && r == TimeSpan {
+		if (span || date) && r == TimeSpan || date && r == DateTime {
 			return Real
 		}
 		if span && numeric(r) {
 			return TimeSpan
 		}
 	case syntax.MOD:
-		if (span || date) && r == TimeSpan {
+		if (span || date) && r == TimeSpan || span && (r == Int || r == Long) {
 			return TimeSpan
 		}
 	}

@@ -137,12 +137,10 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 		return dynamicAs(l, r), r, true
 	case r.typ == Dynamic:
 		return l, dynamicAs(r, l), true
-	case l.typ == Bool && numeric(r.typ):
-		l = expr{sql: l.sql + "::BIGINT", typ: Long, window: l.window}
-		return l, r, true
-	case r.typ == Bool && numeric(l.typ):
-		r = expr{sql: r.sql + "::BIGINT", typ: Long, window: r.window}
-		return l, r, true
+	case l.typ == Bool && numeric(r.typ), r.typ == Bool && numeric(l.typ):
+		return counted(l), counted(r), true
+	case equality && countable(l.typ) && countable(r.typ): // as ticks
+		return counted(l), counted(r), true
 	case equality && l.typ == String:
 		l, r = stringAs(l, r)
 		return l, r, true
@@ -152,6 +150,17 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 	}
 	b.report(x.OpPos, codeCompare, "convert one side, for example with to"+l.typ.String()+"(…)", "cannot compare "+l.typ.String()+" with "+r.typ.String())
 	return l, r, false
+}
+
+// countable reports whether values of t are numbers or counts of ticks, which are
+// equal when the numbers are: a remainder of timespans is compared with 0.
+func countable(t Type) bool { return numeric(t) || isTicks(t) || t == Bool }
+
+func counted(e expr) expr {
+	if e.typ == Bool {
+		return expr{sql: e.sql + "::BIGINT", typ: Long, window: e.window}
+	}
+	return e
 }
 
 // dynamicAs converts a dynamic value to the type of what it is compared with.

@@ -107,7 +107,7 @@ var laxer = map[string]string{
 	"format_datetime": "the format has", "format_timespan": "the format has", "format_bytes": "",
 	"percentile": "", "percentiles": "", "percentiles_array": "", "percentilew": "", "percentilesw": "", "percentilesw_array": "",
 	"covariance": "must be", "covarianceif": "must be", "covariancep": "must be", "covariancepif": "must be", "dcount": "", "dcountif": "",
-	"geo_distance_2points": "takes 4", "geo_line_densify": "must be", "geo_polygon_densify": "must be", "geo_line_locate_point": "", "geo_point_to_geohash": "must be", "bin_auto": "needs the size", "iscolumnexists": "", "tdigest_isvalid": "", "hll_isvalid": "", "current_node_id": "", "rowstore_ordinal_range": "", "passthrough": "",
+	"geo_distance_2points": "must be", "geo_line_densify": "must be", "geo_polygon_densify": "must be", "geo_line_locate_point": "", "geo_point_to_geohash": "must be", "bin_auto": "needs the size", "iscolumnexists": "", "tdigest_isvalid": "", "hll_isvalid": "", "current_node_id": "", "rowstore_ordinal_range": "", "passthrough": "",
 }
 
 // TestFunctionTypes holds the names and types of single calls to be those of

@@ -29,6 +29,7 @@ project-keep *e*, Id
 project-rename q = $s
 project-reorder *I* desc, $s, * asc
 project-reorder $s, *e granny-desc
+project-reorder *e* asc, $s, Id, T*
 summarize count(), dcount($s), avg($n), sum($n), max(TimeGenerated), min($n), make_list($s), make_set($s, 5), percentile($n, 95) by bin(TimeGenerated, 1h), $s
 summarize percentiles($n, 5, 50, 95), countif($n > 1), sumif($n, true), take_any($s), take_any($s, TimeGenerated), make_bag(pack('a', $n)) by tolower($s)
 summarize arg_max(TimeGenerated, *) by $s
@@ -51,6 +52,10 @@ mv-expand with_itemindex=ix p = pack_array(1, 2) to typeof(long)
 mv-expand $d to typeof(string)
 mv-apply e = split($s, ',') to typeof(string) on (where e != '' | summarize c = count(), m = make_set(e))
 mv-apply e = range(1, 5) on (top 1 by tolong(e) | project e, $s)
+mv-apply $d to typeof(long) on (extend q = 1)
+mv-apply z = $d, $d to typeof(long) on (top 1 by TimeGenerated | project $s = 1, z, $d)
+extend eq = ((TimeGenerated - datetime(2020)) % 5m == 0), t1 = TimeGenerated / 1h, t2 = TimeGenerated / TimeGenerated, t3 = 1h % 7, t4 = TimeGenerated == 5, t5 = 1h in (1, 2)
+summarize binary_all_or(1), binary_all_and(2 + 1), take_any(1), take_any(1, $s), take_anyif(1, true)
 parse $s with * 'a=' x:long ' b=' y:datetime * 'c' z
 parse-where $s with x:timespan ',' y
 parse-kv $s as (a:long, b:string, c:datetime) with (pair_delimiter=' ')
@@ -81,7 +86,7 @@ var schemasDiffer = map[string]string{
 	"union kind=inner $T":                    "the page of union says that only the common columns stay; the binder keeps all",
 	"scan with (step s: true;)":              "the binder adds match_id unasked; the page of scan does so only for with_match_id",
 	"parse $s with x 'd' Computer:int":       "the binder has two columns of one name; a table cannot",
-	"mv-apply $d to typeof(long) on (count)": "the binder drops what is expanded in place; the results on the page of mv-apply keep it",
+	"mv-apply $d to typeof(long) on (count)": "the binder drops what is expanded in place even when the subquery has lost it; the results on the page of mv-apply keep it",
 	"extend x = dynamic(1) + 1":              "the binder takes the type of the constant; the value may have decimals",
 }
 

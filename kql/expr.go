@@ -316,13 +316,18 @@ func (b *binder) dynValue(x syntax.Expr) (any, bool) {
 		}
 		return out, true
 	case *syntax.DynObject:
-		out := &bag{keys: x.Keys, vals: make([]any, len(x.Keys))}
-		for i := range x.Keys {
+		out, seen := &bag{}, map[string]int{}
+		for i, k := range x.Keys {
 			v, ok := b.dynValue(x.Values[i])
 			if !ok {
 				return nil, false
 			}
-			out.vals[i] = v
+			if at, ok := seen[k]; ok { // the last of a name counts
+				out.vals[at] = v
+				continue
+			}
+			seen[k] = len(out.keys)
+			out.keys, out.vals = append(out.keys, k), append(out.vals, v)
 		}
 		return out, true
 	case *syntax.Literal:

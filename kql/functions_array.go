@@ -36,11 +36,11 @@ CASE WHEN $2 < 0 THEN greatest(len("$l") + $2, 0) ELSE $2 END + 1, CASE WHEN $3 
 		fn("array_shift_right", shiftSigs("-($2)")...),
 		fn("array_reverse", tpl(Dynamic, "to_json(list_reverse("+a1+"))", Dynamic)),
 		fn("array_sum", tpl(Real, `CASE WHEN len(list_filter(`+a1+`, lambda "$e": json_type("$e") NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE'))) = 0 THEN coalesce(list_sum(TRY_CAST($1 AS DOUBLE[])), 0) END`, Dynamic)),
-		fn("array_split", tpl(Dynamic, `list_transform([{l: `+a1+`, i: coalesce(TRY_CAST($2 AS BIGINT[]), [TRY_CAST($2 AS BIGINT)])}], lambda "$p":
+		fn("array_split", tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN list_transform([{l: `+a1+`, i: coalesce(TRY_CAST($2 AS BIGINT[]), [TRY_CAST($2 AS BIGINT)])}], lambda "$p":
 list_transform([list_transform("$p".i, lambda "$k": CASE WHEN "$k" < 0 THEN greatest(len("$p".l) + "$k", 0) ELSE "$k" END)], lambda "$c":
-to_json(list_transform(range(len("$c") + 1), lambda "$j": list_slice("$p".l, CASE WHEN "$j" = 0 THEN 0 ELSE "$c"["$j"] END + 1, CASE WHEN "$j" = len("$c") THEN len("$p".l) ELSE "$c"["$j" + 1] END))))[1])[1]`, Dynamic, Dynamic),
-			tpl(Dynamic, `list_transform([`+a1+`], lambda "$l": list_transform([CASE WHEN $2 < 0 THEN greatest(len("$l") + $2, 0) ELSE $2 END], lambda "$k":
-to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])[1]`, Dynamic, Long)),
+to_json(list_transform(range(len("$c") + 1), lambda "$j": list_slice("$p".l, CASE WHEN "$j" = 0 THEN 0 ELSE "$c"["$j"] END + 1, CASE WHEN "$j" = len("$c") THEN len("$p".l) ELSE "$c"["$j" + 1] END))))[1])[1] END`, Dynamic, Dynamic),
+			tpl(Dynamic, `CASE WHEN json_type($1) = 'ARRAY' THEN list_transform([`+a1+`], lambda "$l": list_transform([CASE WHEN $2 < 0 THEN greatest(len("$l") + $2, 0) ELSE $2 END], lambda "$k":
+to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])[1] END`, Dynamic, Long)),
 		sortFunction("array_sort_asc", "ASC"),
 		sortFunction("array_sort_desc", "DESC"),
 		fn("pack_array", low(Dynamic, func(c *call) (string, error) {

@@ -10,8 +10,19 @@ import (
 func geoFunctions() []function {
 	fs := []function{
 		// The great circle by the haversine formula, on a sphere of 6371.01 km.
-		fn("geo_distance_2points", tpl(Real, "CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 THEN "+haversine+" END", Real, Real, Real, Real)),
-		fn("geo_point_in_circle", tpl(Bool, "CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 THEN "+haversine+" <= $5 END", Real, Real, Real, Real, Real)),
+		fn("geo_distance_2points", low(Real, func(c *call) (string, error) {
+			if len(c.args) == 5 {
+				spheroid, ok := c.args[4].lit.(bool)
+				if !ok {
+					return "", errors.New("geo_distance_2points(): use_spheroid must be a constant, true or false")
+				}
+				if spheroid {
+					return expand("kql_geo('geo_distance_2points', '', '', "+numberArgs(1, 4)+")::DOUBLE", c.args), nil
+				}
+			}
+			return expand("CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 THEN "+haversine+" END", c.args), nil
+		}, Real, Real, Real, Real, Bool).from(4)),
+		fn("geo_point_in_circle", tpl(Bool, "CASE WHEN abs($1) <= 180 AND abs($2) <= 90 AND abs($3) <= 180 AND abs($4) <= 90 AND $5 >= 0 THEN "+haversine+" <= $5 END", Real, Real, Real, Real, Real)),
 		fn("geo_info_from_ip_address", tpl(Dynamic, "kql_geo_info($1)::JSON", String)),
 		fn("geo_point_to_geohash", low(String, func(c *call) (string, error) {
 			sql := "coalesce(kql_geo('geo_point_to_geohash', '', '', $1::VARCHAR || ',' || $2::VARCHAR || ',' || %s), '')"

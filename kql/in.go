@@ -135,8 +135,8 @@ func (b *binder) element2(x *syntax.In, l, e expr, fold bool) (string, bool) {
 		return lowered(asText(e)).sql, true
 	}
 	switch {
-	case e.typ == l.typ, numeric(e.typ) && numeric(l.typ):
-		return e.sql, true
+	case e.typ == l.typ, numeric(e.typ) && numeric(l.typ), isTicks(l.typ) && countable(e.typ), isTicks(e.typ) && numeric(l.typ):
+		return counted(e).sql, true
 	case l.typ == String:
 		return asText(e).sql, true
 	case e.typ == String:

@@ -175,3 +175,25 @@ func explicitName(x syntax.Expr) (string, syntax.Expr) {
 	}
 	return "", x
 }
+
+// namedOnce reports columns that the lists of an operator name a second time. A
+// name that is only implied is made unique instead.
+func (b *binder) namedOnce(lists ...[]syntax.Expr) {
+	seen := map[string]int{}
+	for _, list := range lists {
+		for _, x := range list {
+			names := []*syntax.Name{}
+			switch x := x.(type) {
+			case *syntax.NamedExpr:
+				names = x.Names
+			case *syntax.Name:
+				names = append(names, x)
+			}
+			for _, n := range names {
+				if seen[n.Text]++; seen[n.Text] == 2 { // once is enough
+					b.report(n.Span(), "SEM0029", "give one of them another name", "there is a column named "+strconv.Quote(n.Text)+" here already")
+				}
+			}
+		}
+	}
+}

@@ -161,6 +161,13 @@ func geoOfShape(first, second *geoReader, name, a, b string, numbers []float64) 
 
 // geoDirection computes geo_azimuth() of two places and geo_angle() of three.
 func geoDirection(name string, at []float64) (string, bool) {
+	if name == "geo_distance_2points" {
+		d, ok := spheroidDistance(at[0], at[1], at[2], at[3])
+		if !ok || !onEarth(at[0], at[1]) || !onEarth(at[2], at[3]) {
+			return "", false
+		}
+		return realText(d)
+	}
 	for i := 0; i < len(at); i += 2 {
 		if !onEarth(at[i], at[i+1]) {
 			return "", false

@@ -8,6 +8,7 @@ import (
 
 // extend adds computed columns; one that exists is replaced in its place.
 func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
+	b.namedOnce(list)
 	m := newNamer()
 	for _, col := range r.cols {
 		m.taken[col.name] = true
@@ -32,9 +33,9 @@ func (b *binder) extend(list []syntax.Expr, r *relation, c *ctx) *relation {
 					continue // extend x changes nothing
 				}
 			}
-			// An implied name that a column has already means that column:
-			// extend tostring(x) replaces x.
-			if name = resultName(inner); name == "" || e.unnamed || set.has(name) {
+			// An implied name that a column has already means that column, also
+			// one that was set just now: extend tostring(x), toint(x) makes x an int.
+			if name = resultName(inner); name == "" || e.unnamed {
 				name = m.autoOf(inner, e)
 			}
 		}
@@ -50,15 +51,6 @@ type assignment struct {
 }
 
 type assignments []assignment
-
-func (a assignments) has(name string) bool {
-	for _, x := range a {
-		if x.name == name {
-			return true
-		}
-	}
-	return false
-}
 
 // assign emits r with columns replaced or, at the end, added.
 func (b *binder) assign(r *relation, set []assignment) *relation {

@@ -79,7 +79,7 @@ func (b *binder) invokeOp(op *syntax.InvokeOp, r *relation, c *ctx) *relation {
 		return nil
 	}
 	v, ok := c.env.lookup(call.Func.Text)
-	if !ok && b.opt.Functions != nil {
+	if !ok && b.opt.Functions != nil && c.env.sees(call.Func.Text) {
 		// The service's own functions take columns of the input: FileProfile(SHA1).
 		out, ok := b.defined(call.Func.Text, make([]string, len(call.Args)), op, func(fn *value) value {
 			return b.invokeWith(fn, op, r, call.Args, &ctx{env: c.env, cols: r.cols, loose: r.loose})

@@ -33,16 +33,30 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 		return nil
 	}
 	s := newSelection()
+	expanded := map[string]bool{} // columns expanded in place: the subquery's take their place, at the end
+	for _, it := range op.Items {
+		if n, ok := it.X.(*syntax.Name); ok && it.Name == nil {
+			expanded[n.Text] = true
+		}
+	}
+	last := func(name string) bool {
+		_, ok := find(r.cols, name)
+		return !ok || expanded[name]
+	}
 	for _, col := range r.cols {
-		if k, ok := find(sub.cols, col.name); ok {
-			s.add(col.name, expr{sql: "r." + k.ref(), typ: k.typ})
-		} else {
+		k, ok := find(sub.cols, col.name)
+		switch {
+		case !ok:
 			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
+		case last(col.name):
+			continue
+		default:
+			s.add(col.name, expr{sql: "r." + k.ref(), typ: k.typ})
 		}
 		s.cols[len(s.cols)-1].also = col.also
 	}
 	for _, col := range sub.cols {
-		if _, ok := find(r.cols, col.name); !ok {
+		if last(col.name) {
 			s.add(col.name, expr{sql: "r." + col.ref(), typ: col.typ})
 		}
 	}

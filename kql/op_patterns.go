@@ -25,7 +25,7 @@ func (b *binder) patterns(op *syntax.EvaluateOp, r *relation, c *ctx) *relation 
 	p.pos, _ = pluginArgs(op.Call)
 	switch name := op.Call.Func.Text; name {
 	case "basket":
-		q := patternQuery{Kind: "basket", Threshold: p.number(0, 0.05, 0.015, 1), Depth: int(p.number(2, 5, 1, 100))}
+		q := patternQuery{Kind: "basket", Threshold: p.number(0, 0.05, 0, 1), Depth: int(p.number(2, 5, 1, 100))}
 		p.wildcards(3)
 		return p.emit(q, p.weight(1), "0", []string{"Count", "Percent"})
 	case "autocluster":

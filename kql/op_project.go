@@ -74,6 +74,7 @@ func (s *selection) sql() string { return strings.Join(s.list, ", ") }
 func (b *binder) project(list []syntax.Expr, r *relation, c *ctx) *relation {
 	s := newSelection()
 	s.from = r.cols
+	b.namedOnce(list)
 	for _, x := range list {
 		b.projected(s, x, c)
 	}
@@ -319,20 +320,13 @@ func (b *binder) projectRename(op *syntax.ProjectOp, r *relation) *relation {
 func (b *binder) projectReorder(op *syntax.ProjectOp, r *relation) *relation {
 	var cols []column
 	done := map[string]bool{}
-	explicit := map[string]bool{} // named outright somewhere: wildcards leave them alone
-	for _, x := range op.Cols {
-		if n, ok := x.(*syntax.Name); ok {
-			explicit[n.Text] = true
-		}
-	}
 	for i, x := range op.Cols {
-		_, wild := x.(*syntax.Wildcard)
 		got := b.chosen(x, r)
 		if i < len(op.Dirs) {
 			sortColumns(got, op.Dirs[i])
 		}
 		for _, c := range got {
-			if !done[c.name] && !(wild && explicit[c.name]) {
+			if !done[c.name] {
 				done[c.name] = true
 				cols = append(cols, c)
 			}

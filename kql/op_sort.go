@@ -107,6 +107,7 @@ func (b *binder) sampleDistinct(op *syntax.SampleOp, r *relation, c *ctx) *relat
 
 func (b *binder) distinct(op *syntax.DistinctOp, r *relation, c *ctx) *relation {
 	s := newSelection()
+	b.namedOnce(op.Cols)
 	for _, x := range op.Cols {
 		b.projected(s, x, c)
 	}

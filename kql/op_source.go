@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 // print makes one row of computed values; the unnamed ones are print_0, print_1, ….
 func (b *binder) print(op *syntax.PrintOp, c *ctx) *relation {
 	s := newSelection()
+	b.namedOnce(op.Cols)
 	for i, x := range op.Cols {
 		name, inner := explicitName(x)
 		if cols := b.tuple(x, c); len(cols) > 1 {
@@ -49,12 +51,7 @@ func (b *binder) rangeOp(op *syntax.RangeOp, c *ctx) *relation {
 	case from.typ == Unknown || to.typ == Unknown || step.typ == Unknown:
 		t = Long
 	case numeric(from.typ) && numeric(to.typ) && numeric(step.typ):
-		t = Long
-		for _, e := range []expr{from, to, step} {
-			if e.typ == Real || e.typ == Decimal {
-				t = Real
-			}
-		}
+		t = widest(from.typ, to.typ, step.typ)
 		from, to, step = widenIf(from, t), widenIf(to, t), widenIf(step, t)
 	case (from.typ == DateTime || from.typ == TimeSpan) && to.typ == from.typ && step.typ == TimeSpan:
 	default:
@@ -62,7 +59,7 @@ func (b *binder) rangeOp(op *syntax.RangeOp, c *ctx) *relation {
 	}
 	cols := newColumns(Column{name, t})
 	n := "((" + to.sql + ") - (" + from.sql + ")) // " + step.sql + " + 1"
-	if t == Real {
+	if t == Real || t == Decimal {
 		n = "floor((" + to.sql + " - " + from.sql + ") / " + step.sql + ")::BIGINT + 1"
 	}
 	n = "CASE WHEN (" + to.sql + " > " + from.sql + ") = (" + step.sql + " > 0) OR " + to.sql + " = " + from.sql + " THEN " + n + " ELSE 0 END"
@@ -72,7 +69,17 @@ func (b *binder) rangeOp(op *syntax.RangeOp, c *ctx) *relation {
 	if from.lit == nil || to.lit == nil || step.lit == nil {
 		source = "(SELECT " + n + " AS n) b, range(0, b.n) t(i) ORDER BY i" // DuckDB joins b by a hash, which turns the rows around
 	}
-	return b.heavy("SELECT "+from.sql+" + i * "+step.sql+" AS "+cols[0].ref()+" FROM "+source, cols)
+	return b.heavy("SELECT ("+from.sql+" + i * "+step.sql+")::"+t.SQL()+" AS "+cols[0].ref()+" FROM "+source, cols)
+}
+
+// widest is the type that holds the values of all these numeric types.
+func widest(types ...Type) Type {
+	for _, t := range []Type{Decimal, Real, Long} {
+		if slices.Contains(types, t) {
+			return t
+		}
+	}
+	return Int
 }
 
 // dataTable makes the rows of datatable(schema)[values].

@@ -16,6 +16,7 @@ func (b *binder) summarize(op *syntax.SummarizeOp, r *relation, c *ctx) *relatio
 		return r
 	}
 	s := newSelection()
+	b.namedOnce(op.Groups, op.Aggs)
 	group := map[string]bool{}
 	var keys []string
 	s.m.avoid = map[string]bool{}

@@ -58,7 +58,7 @@ func (b *binder) unionOperand(x syntax.Expr, env *env, fuzzy bool, n int) []sour
 	}
 	if p, ok := x.(*syntax.Path); ok {
 		if w, ok := p.Name.(*syntax.Wildcard); ok && b.isQualifier(p.X, &ctx{env: env}) {
-			return b.wildcardTables(w.Pattern, newEnv(nil))
+			return b.wildcardTables(w.Pattern, env.workspace())
 		}
 	}
 	before := len(b.diags)

@@ -10,15 +10,15 @@ import (
 
 // path binds X.Name.
 func (b *binder) path(p *syntax.Path, c *ctx) value {
-	if r, ok := b.qualified(p, c); ok {
-		return r
-	}
 	if call, ok := p.X.(*syntax.Call); ok && call.Func != nil {
 		if v, ok := c.env.lookup(call.Func.Text); ok && v.pattern != nil {
 			if n, ok := p.Name.(*syntax.Name); ok {
 				return b.patternCall(v, call, n.Text)
 			}
 		}
+	}
+	if r, ok := b.qualified(p, c); ok {
+		return r
 	}
 	if x, ok := p.X.(*syntax.Name); ok && (x.Text == "$left" || x.Text == "$right") {
 		e := b.side(x, p, c)
@@ -91,9 +91,9 @@ func (b *binder) qualified(p *syntax.Path, c *ctx) (value, bool) {
 	}
 	switch n := p.Name.(type) {
 	case *syntax.Name:
-		return b.nameAny(n, &ctx{env: newEnv(nil)}), true
+		return b.nameAny(n, &ctx{env: c.env.workspace()}), true
 	case *syntax.Call:
-		return b.call(n, &ctx{env: newEnv(nil)}), true
+		return b.call(n, &ctx{env: c.env.workspace()}), true
 	case *syntax.Wildcard:
 		b.errorf(p, "SEM0019", "a wildcard can only stand in union")
 	}

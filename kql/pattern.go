@@ -1,6 +1,10 @@
 package kql
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+
 	"picket/kql/syntax"
 )
 
@@ -30,8 +34,22 @@ func (b *binder) patternCall(v *value, x *syntax.Call, path string) value {
 		defer func() { b.calls-- }()
 		return b.stmts(r.Body, newEnv(v.env))
 	}
-	b.errorf(x, "SEM0116", "no rule of the pattern %s fits", v.name)
+	// A middle tier reads from this which rules it has to add ("Work with middle-tier applications").
+	b.errorf(x, "SEM0036", "One or more pattern references were not declared. Detected pattern references: [%s]", strconv.Quote(patternRef(v.name, args, path)))
 	return value{}
+}
+
+// patternRef writes a reference to a pattern: name('arg').['path'].
+func patternRef(name string, args []any, path string) string {
+	texts := make([]string, len(args))
+	for i, a := range args {
+		texts[i] = fmt.Sprintf("'%v'", a)
+	}
+	ref := name + "(" + strings.Join(texts, ", ") + ")"
+	if path != "" {
+		ref += ".['" + path + "']"
+	}
+	return ref
 }
 
 // ruleFits compares a rule's constants with those of a call.

@@ -113,6 +113,19 @@ func (e *env) sees(name string) bool {
 	return true
 }
 
+// workspace is the scope of database("x").Name: no name of the query, and of
+// the workspace what restrictions leave.
+func (e *env) workspace() *env {
+	out := newEnv(nil)
+	for ; e != nil; e = e.parent {
+		if e.limit != nil {
+			out = newEnv(out)
+			out.limit = e.limit
+		}
+	}
+	return out
+}
+
 // hides reports whether the restriction takes v, called name, away.
 func (r *restriction) hides(v *value, name string) bool {
 	if r == nil || fits(r.lets, name) {

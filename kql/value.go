@@ -142,7 +142,7 @@ func ParseDateTime(s string) (Ticks, error) {
 	for _, sep := range []string{"-", "/", ":"} { // blanks around separators mean nothing
 		s = strings.ReplaceAll(strings.ReplaceAll(s, " "+sep+" ", sep), "  ", " ")
 	}
-	if n := len(s); n > 64 || n < 4 {
+	if n := len(s); n > 64 || n < 4 || !strings.ContainsAny(s, "0123456789") {
 		return 0, fmt.Errorf("parsing datetime %.70q: want a form such as 2024-01-31T12:34:56.1234567Z", orig)
 	}
 	s, offset, ok := cutZone(s)
@@ -216,7 +216,7 @@ func FormatDateTime(t Ticks) string { return string(appendDateTime(nil, t)) }
 
 func appendDateTime(dst []byte, t Ticks) []byte {
 	dst = TimeOf(t).AppendFormat(dst, "2006-01-02T15:04:05")
-	return append(appendFraction(dst, t%TicksPerSecond, true), 'Z')
+	return append(appendFraction(dst, (t%TicksPerSecond+TicksPerSecond)%TicksPerSecond, true), 'Z')
 }
 
 // appendFraction appends .fffffff unless it is zero.

@@ -11,7 +11,7 @@ import (
 // where one leaves as text or another number, it is multiplied.
 
 // keepsScale are the scalar functions whose result is one of their arguments.
-var keepsScale = []string{"parse_version", "iff", "iif", "case", "coalesce", "max_of", "min_of", "prev", "next"}
+var keepsScale = [...]string{"parse_version", "iff", "iif", "case", "coalesce", "max_of", "min_of", "prev", "next"}
 
 // wholeSQL is the SQL of a scaled value multiplied: DECIMAL(38,16) is written with
 // all of its 16 digits behind the point.
@@ -37,9 +37,9 @@ func scaleArgs(name string, args []expr) bool {
 	switch {
 	case name == "parse_version":
 		return true
-	case slices.Contains(keepsScale, name) && allScaled(args):
+	case slices.Contains(keepsScale[:], name) && allScaled(args):
 		return true
-	case slices.Contains(keepsScale, name) || name == "abs" || name == "round" || name == "bin" || name == "floor" || name == "ceiling":
+	case slices.Contains(keepsScale[:], name) || name == "abs" || name == "round" || name == "bin" || name == "floor" || name == "ceiling":
 		for i := range args {
 			args[i] = args[i].unscaled()
 		}

@@ -71,6 +71,7 @@ func (d *Dataset) readTable(file string, t *table) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	r = withoutMark(r)
 	rows, bad := t.rows, t.bad
 	switch d.Format {
 	case "cidr":
@@ -116,6 +117,15 @@ func Decompressed(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
+// withoutMark passes over the byte order mark with which some programs begin a text.
+func withoutMark(r io.Reader) io.Reader {
+	b := bufio.NewReaderSize(r, 1<<16)
+	if head, _ := b.Peek(3); string(head) == "\ufeff" {
+		_, _ = b.Discard(3) // they are there
+	}
+	return b
+}
+
 // readCIDR reads a network or address a line. Comments begin with # or ;, and what
 // stands behind the first word is left out.
 func readCIDR(r io.Reader, t *table) error {
@@ -149,6 +159,9 @@ func (t *table) network(line int, text string, e entry) {
 func parseNetwork(text string) (netip.Prefix, error) {
 	if strings.Contains(text, "/") {
 		p, err := netip.ParsePrefix(text)
+		if a := p.Addr(); err == nil && a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96) // as addresses are unmapped before they are looked up
+		}
 		return p.Masked(), err
 	}
 	a, err := netip.ParseAddr(text)

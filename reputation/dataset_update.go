@@ -77,10 +77,17 @@ func (l *Datasets) Import(d *Dataset, paths ...string) error {
 	_, err := l.replace(d, func(temp string, _ fetched) (files []fetchedFile, changed bool, err error) {
 		for _, p := range paths {
 			f := fetchedFile{URL: p, Name: filepath.Base(p)}
-			if err := copyFile(p, filepath.Join(temp, f.Name)); err != nil {
-				return nil, false, err
+			info, err := os.Stat(p)
+			if err == nil {
+				err = copyFile(p, filepath.Join(temp, f.Name))
 			}
-			if err := unpack(d, temp, &f); err != nil {
+			if err == nil {
+				err = unpack(d, temp, &f)
+			}
+			if err == nil { // taken in, it is as old as it was
+				err = os.Chtimes(filepath.Join(temp, f.Name), info.ModTime(), info.ModTime())
+			}
+			if err != nil {
 				return nil, false, err
 			}
 			files = append(files, f)
@@ -109,13 +116,27 @@ func (l *Datasets) replace(d *Dataset, fill func(temp string, old fetched) (file
 	next := fetched{At: l.now().UTC()}
 	var changed bool
 	next.Files, changed, err = fill(temp, l.meta(d))
-	if err == nil && changed {
+	switch {
+	case err == nil && changed:
 		err = l.install(d, temp, next)
+	case err == nil:
+		err = l.confirm(d, next.At)
 	}
 	if err != nil {
 		return false, fmt.Errorf("data set %s: %w", d.Name, err)
 	}
 	return changed, nil
+}
+
+// confirm makes the files that are there as old as their sender has just said they are:
+// they are today's.
+func (l *Datasets) confirm(d *Dataset, at time.Time) error {
+	newest := l.newest(d)
+	files, err := os.ReadDir(newest)
+	for _, f := range files {
+		err = errors.Join(err, os.Chtimes(filepath.Join(newest, f.Name()), at, at))
+	}
+	return err
 }
 
 // install checks the files in temp and puts them in place.

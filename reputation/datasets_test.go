@@ -54,6 +54,9 @@ func TestDatasetsFormats(t *testing.T) {
 		"tsv, gzip":      {asnSet, gz(t, "1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUD \"FLARE\"\n"), "1.0.0.7", "1.0.1.7"},
 		"csv":            {csvSet, "1.0.0.0,1.0.0.255,13335,\"Cloudflare, Inc.\"\n2001::,2001::ffff,6939,HE\n", "2001::7", "2001::1:0"},
 		"cidr":           {block("cidr"), "# comment\n\n198.51.100.0/24 ; SBL1\n2001:db8::/32\n203.0.113.9\n", "203.0.113.9", "203.0.113.8"},
+		"cidr, mark":     {block("cidr"), "\ufeff198.51.100.0/24\r\n", "198.51.100.1", "198.51.101.1"},
+		"cidr, mapped":   {block("cidr"), "::ffff:198.51.100.0/120\n", "198.51.100.1", "198.51.101.1"},
+		"csv, mark":      {csvSet, "\ufeff1.0.0.0,1.0.0.255,13335,\"Cloudflare, Inc.\"\r\n", "1.0.0.7", "1.0.1.7"},
 		"cidr, IPv6":     {block("cidr"), "2001:db8::/32\n", "2001:db8::5", "2001:db9::5"},
 		"spamhaus":       {block("spamhaus"), `{"cidr":"1.10.16.0/20","sblid":"SBL256894","rir":"apnic"}` + "\n" + `{"type":"metadata","timestamp":1790329442,"records":1}` + "\n", "1.10.17.1", "1.10.32.1"},
 		"tor":            {block("tor"), "ExitNode A\nPublished 2026-11-24 10:00:00\nExitAddress 185.220.101.1 2026-11-24 11:00:00\n", "185.220.101.1", "185.220.101.2"},
@@ -179,6 +182,7 @@ func TestDatasetsUpdate(t *testing.T) {
 	l := NewDatasets(t.TempDir(), []*Dataset{d}, func() time.Time { now = now.Add(time.Second); return now }, nil)
 	look := func(ip string) int { return len(l.Look(nil, netip.MustParseAddr(ip))) }
 	var told int64
+	var before time.Time
 	for _, step := range []struct {
 		body, etag string
 		changed    bool
@@ -199,6 +203,11 @@ func TestDatasetsUpdate(t *testing.T) {
 		if err := l.Load(); err != nil {
 			t.Fatal(err)
 		}
+		at := l.List()[0].At
+		if step.fails == "" && !step.changed && !at.After(before) {
+			t.Errorf("what its sender says is today's is of %s, as before", at)
+		}
+		before = at
 		if a, b := look("198.51.100.1"), look("203.0.113.1"); a != step.a || b != step.b {
 			t.Errorf("%q: %d, %d; want %d, %d", step.body, a, b, step.a, step.b)
 		}
@@ -210,6 +219,57 @@ func TestDatasetsUpdate(t *testing.T) {
 	hidden, _ := filepath.Glob(filepath.Join(l.dir, "bad", ".*"))
 	if len(left) != 1 || len(hidden) != 0 {
 		t.Errorf("left behind: %v %v", left, hidden)
+	}
+}
+
+// TestImportAge: a file that is taken in is as old as it was, and one that is no good
+// leaves what was there.
+func TestImportAge(t *testing.T) {
+	d, err := ParseDataset("set.yaml", []byte(strings.Replace(blockSet, "%s", "cidr", 1)+"old: 30d\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Files = nil
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	l := NewDatasets(t.TempDir(), []*Dataset{d}, func() time.Time { return now }, nil)
+	if got := l.List(); len(got) != 1 || !got[0].At.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	file := filepath.Join(t.TempDir(), "list.txt")
+	for _, step := range []struct {
+		text  string
+		age   time.Duration
+		fails string
+		found int
+	}{
+		{"198.51.100.0/24\n", 24 * time.Hour, "", 1},
+		{"\x89PNG\r\n\x1a\n", time.Hour, "the old files stay", 1},
+		{"", time.Hour, "the old files stay", 1},
+		{"198.51.100.0/24\n", 31 * 24 * time.Hour, "", 0}, // too old to say anything
+	} {
+		now = now.Add(time.Second)
+		at := now.Add(-step.age)
+		if err := os.WriteFile(file, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Import(d, file); (err == nil) != (step.fails == "") || err != nil && !strings.Contains(err.Error(), step.fails) {
+			t.Fatalf("%q: %v", step.text, err)
+		}
+		if err := l.Load(); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.List()[0]; step.fails == "" && !got.At.Equal(at) || got.Outdated != (step.found == 0) {
+			t.Errorf("%q: %+v, want of %s", step.text, got, at)
+		}
+		if got := l.Look(nil, netip.MustParseAddr("198.51.100.1")); len(got) != step.found {
+			t.Errorf("%q: %+v", step.text, got)
+		}
+	}
+	if err := l.Import(d, filepath.Join(t.TempDir(), "absent")); err == nil {
+		t.Error("an absent file is imported")
 	}
 }
 

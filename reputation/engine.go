@@ -117,9 +117,6 @@ func (e *Engine) Lookup(ctx context.Context, ip netip.Addr, c Caller) Profile {
 // ask asks every source, and makes a profile of what they say.
 func (e *Engine) ask(ctx context.Context, ip netip.Addr, c Caller, now time.Time) Profile {
 	findings := e.Local(ip)
-	if len(e.remote) == 0 {
-		return Merge(ip, findings, e.overrides.of(ip), now)
-	}
 	asked := make([]Finding, len(e.remote))
 	var wg sync.WaitGroup
 	for i, r := range e.remote {
@@ -134,7 +131,7 @@ func (e *Engine) ask(ctx context.Context, ip netip.Addr, c Caller, now time.Time
 		}
 	}
 	p := Merge(ip, findings, e.overrides.of(ip), now)
-	if len(e.desks) > 0 {
+	if len(e.desks) > 0 || !c.Many {
 		e.remember(ctx, p)
 	}
 	return p
@@ -182,9 +179,18 @@ func (e *Engine) local(dst []Finding, ip netip.Addr) []Finding {
 	return dst
 }
 
-// remember writes a verdict that has changed into the history.
+// remember writes a verdict that has changed into the history. Without providers, that
+// nothing is known of an address is no news until something was; and what is unknown
+// because sources have not answered is no change.
 func (e *Engine) remember(ctx context.Context, p Profile) {
-	_, err := e.db.AddVerdict(ctx, state.VerdictChange{IP: p.IP, At: p.At, Verdict: string(p.Verdict), Confidence: p.Confidence, Reason: p.Reason})
+	last, err := e.db.VerdictHistory(ctx, p.IP, 1) // mostly it is the same, and nothing is to be written
+	switch {
+	case err != nil:
+	case len(last) > 0 && (last[0].Verdict == string(p.Verdict) || p.Verdict == Unknown && p.Status == StatusPartial),
+		len(last) == 0 && p.Verdict == Unknown && len(e.desks) == 0:
+		return
+	}
+	_, err = e.db.AddVerdict(ctx, state.VerdictChange{IP: p.IP, At: p.At, Verdict: string(p.Verdict), Confidence: p.Confidence, Reason: p.Reason})
 	if err != nil && ctx.Err() == nil {
 		e.log.ErrorContext(ctx, "the history is not written", "ip", p.IP, "err", err)
 	}

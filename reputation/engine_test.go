@@ -300,6 +300,58 @@ func TestSetVerdict(t *testing.T) {
 	}
 }
 
+// TestHistoryWithoutProviders: what Picket's own sources come to has a history, too, in
+// the order in which it changed, whatever the clock says.
+func TestHistoryWithoutProviders(t *testing.T) {
+	r := newRig(t, witnessYAML)
+	e := NewEngine(r.db, EngineOptions{Locals: []Local{Store{DB: r.db}}, Now: r.Engine.now})
+	s := New(r.db, Options{Changed: e.Changed})
+	e.Lookup(t.Context(), someone, Caller{}) // unknown, which is no news
+	if _, err := s.Import(t.Context(), strings.NewReader(`{"ip":"45.83.64.1","ttps":["known-bot"]}`), "x"); err != nil {
+		t.Fatal(err)
+	}
+	e.Lookup(t.Context(), someone, Caller{})
+	e.Lookup(t.Context(), someone, Caller{})
+	r.pass(-time.Hour)
+	network := netip.PrefixFrom(someone, 32)
+	if err := e.SetVerdict(t.Context(), network, Override{Verdict: Benign, Author: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	e.Lookup(t.Context(), someone, Caller{})
+	if err := e.DropVerdict(t.Context(), network); err != nil {
+		t.Fatal(err)
+	}
+	e.Lookup(t.Context(), someone, Caller{})
+	history, err := e.History(t.Context(), someone)
+	var got []string
+	for _, h := range history {
+		got = append(got, h.Verdict)
+	}
+	if err != nil || !slices.Equal(got, []string{"malicious", "benign", "malicious"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if history, err := e.History(t.Context(), someone.Next()); err != nil || len(history) != 0 {
+		t.Errorf("%v, %v", history, err)
+	}
+}
+
+// TestHistoryOfNoAnswer: that a source does not answer is no change of a verdict.
+func TestHistoryOfNoAnswer(t *testing.T) {
+	r := newRig(t, witnessYAML)
+	r.Lookup(t.Context(), someone, Caller{})
+	if err := r.db.DropProviderAnswer(t.Context(), "witness", someone); err != nil {
+		t.Fatal(err)
+	}
+	r.Changed()
+	r.answer.Store(http.HandlerFunc(status(500, "text/plain", "")))
+	if p := r.Lookup(t.Context(), someone, Caller{}); p.Verdict != Unknown {
+		t.Errorf("%+v", p)
+	}
+	if history, err := r.History(t.Context(), someone); err != nil || len(history) != 1 || history[0].Verdict != "malicious" {
+		t.Errorf("%+v, %v", history, err)
+	}
+}
+
 // TestRecent: the same question is answered from memory, until something changes.
 func TestRecent(t *testing.T) {
 	r := newRig(t, witnessYAML)

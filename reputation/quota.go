@@ -8,11 +8,14 @@ import (
 	"picket/state"
 )
 
-// KeyByID returns a key that [Service.VerifyKey] has accepted.
+// KeyByID returns a key that [Service.VerifyKey] has accepted, if it still would be.
 func (s *Service) KeyByID(ctx context.Context, id string) (state.Key, error) {
 	known, ok, err := s.key(ctx, id)
 	if err == nil && !ok {
 		err = picket.Errorf(picket.Denied, "there is no API key %s any more", id)
+	}
+	if err == nil {
+		err = s.valid(known.key)
 	}
 	return known.key, err
 }

@@ -285,6 +285,51 @@ func TestLookupIPsStreams(t *testing.T) {
 	}
 }
 
+// TestLookupIPsRevoked: a key that is revoked while a call goes on gets no more answers.
+func TestLookupIPsRevoked(t *testing.T) {
+	p := newIPTest(t)
+	key, id := p.newKey(reputation.NewKey{Name: "bulk", Scopes: []string{reputation.ScopeBulk}})
+	body, questions := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/v1/ips", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("x-api-key", key.Reveal())
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answers := bufio.NewReader(res.Body)
+	ask := func(ip string) string {
+		t.Helper()
+		if _, err := fmt.Fprintln(questions, ip); err != nil {
+			t.Fatal(err)
+		}
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	if got := ask("8.8.8.8"); !strings.HasPrefix(got, `{"ip":"8.8.8.8"`) {
+		t.Fatal(got)
+	}
+	if err := p.service.RevokeKey(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask("9.9.9.9"); !strings.Contains(got, "was revoked") || strings.Contains(got, key.Reveal()) {
+		t.Errorf("after it was revoked: %s", got)
+	}
+	if rest, err := io.ReadAll(answers); err != nil || len(rest) > 0 {
+		t.Errorf("at the end: %q %v", rest, err)
+	}
+	questions.Close()
+	if n := p.counted(id); n != 1 {
+		t.Errorf("%d lookups counted, want 1", n)
+	}
+}
+
 func TestRotateKeyOverHTTP(t *testing.T) {
 	p := newIPTest(t)
 	res, body := p.ask("POST", "/v1/keys/"+p.keyID+"/rotate?grace=0s", "boss", "")

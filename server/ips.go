@@ -28,7 +28,8 @@ const (
 // {"ip":…}; empty ones are passed over. Each public address is counted. What is no
 // address, or is over the key's limit of the day, is answered with
 // {"line":…,"input":…,"error":{"code":…,"message":…}}, and the next one follows.
-// A key with a limit a second is slowed down to it.
+// A key with a limit a second is slowed down to it. A key that is revoked or expires
+// meanwhile gets one such line more, and the answer ends.
 func (s *server) lookupIPs(w http.ResponseWriter, r *http.Request) error {
 	a, err := s.asker(r)
 	if err != nil {
@@ -138,6 +139,7 @@ func (b *bulk) send(ctx context.Context, p piece) bool {
 func (b *bulk) askLines(ctx context.Context, body io.Reader) {
 	in := bufio.NewReaderSize(body, maxAddressLine)
 	for n := 1; ctx.Err() == nil; n++ {
+		waits := in.Buffered() == 0
 		line, err := in.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)
 		text := string(bytes.TrimSpace(line))
@@ -148,6 +150,12 @@ func (b *bulk) askLines(ctx context.Context, body io.Reader) {
 			// Half a line may be another address than the whole one.
 			b.Logger.DebugContext(ctx, "a bulk lookup was cut off", "line", n, "err", err)
 			break
+		}
+		if waits || n%bulkAhead == 0 { // the call may last, and the key may have been revoked
+			if gone := b.asker.admitted(ctx); gone != nil {
+				b.lines = append(b.lines, b.lineError(ctx, n, text, gone)...)
+				break
+			}
 		}
 		if text != "" && !b.askLine(ctx, n, text, tooLong) {
 			return
@@ -189,6 +197,15 @@ func (b *bulk) askLine(ctx context.Context, n int, text string, tooLong bool) bo
 		go func() { later <- b.appendAnswer(ctx, nil, n, text, ip) }()
 	}
 	return true
+}
+
+// admitted is why the caller may ask no more, or nil.
+func (a *asker) admitted(ctx context.Context) error {
+	if a.admin {
+		return nil
+	}
+	_, err := a.service.KeyByID(ctx, a.key.ID)
+	return err
 }
 
 // turn waits until the key's rate limit allows a lookup.

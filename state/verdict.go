@@ -19,11 +19,12 @@ type VerdictChange struct {
 }
 
 // AddVerdict writes a verdict into the history when it differs from the last one,
-// and says whether it did.
+// and says whether it did. A change is later than the last one, whatever the clock says.
 func (db *DB) AddVerdict(ctx context.Context, v VerdictChange) (changed bool, err error) {
 	err = db.Tx(ctx, func(tx *sql.Tx) error {
 		var last string
-		err := tx.QueryRowContext(ctx, `SELECT verdict FROM verdict_history WHERE ip = ? ORDER BY at DESC LIMIT 1`, v.IP.String()).Scan(&last)
+		var at int64
+		err := tx.QueryRowContext(ctx, `SELECT verdict, at FROM verdict_history WHERE ip = ? ORDER BY at DESC LIMIT 1`, v.IP.String()).Scan(&last, &at)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -32,7 +33,7 @@ func (db *DB) AddVerdict(ctx context.Context, v VerdictChange) (changed bool, er
 		}
 		changed = true
 		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO verdict_history (ip, at, verdict, confidence, reason) VALUES (?, ?, ?, ?, ?)`,
-			v.IP.String(), millis(v.At), v.Verdict, v.Confidence, v.Reason)
+			v.IP.String(), max(millis(v.At), at+1), v.Verdict, v.Confidence, v.Reason)
 		return err
 	})
 	if err != nil {

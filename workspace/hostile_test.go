@@ -31,8 +31,14 @@ var hostile = map[string]string{
 	"regex matches":  longTexts + `extend r = replace_regex(s, "(?:a.*z|a)", "") | summarize max(strlen(r))`,
 	"regex groups":   longTexts + `extend r = extract("(?:(a)|(b)|(ab))+(x?)", 2, s) | summarize max(strlen(r))`,
 	"regex of rows":  longTexts + `extend p = strcat("(a?b?){900}", x) | where s matches regex p | count`,
+	"graph paths":    dense + `graph-match cycles=none (a)-[e*1..100]->(b) project a.n, b.n | count`,
+	"graph joins":    dense + `graph-match cycles=all (a)-[e*3..20]->(b)-[f*3..20]->(c) project a.n, c.n | count`,
+	"shortest paths": dense + `graph-shortest-paths output=all (a)-[e*1..100]->(b)-[f*1..100]->(c) project a.n, c.n | count`,
 	"window":         `range x from 1 to 1000000000 step 1 | serialize | extend p = prev(x, 5), n = row_number() | summarize max(p), max(n)`,
 }
+
+// dense is a graph of 200 nodes, each joined to each.
+const dense = `range x from 1 to 200 step 1 | extend k = 1 | join kind=inner (range y from 1 to 200 step 1 | extend k = 1) on k | where x != y | make-graph x --> y with_node_id=n | `
 
 // Whatever a query is doing, its caller's going away ends it: with one place to
 // run, the next caller's query would otherwise wait for hours.
@@ -86,12 +92,14 @@ func TestUnread(t *testing.T) {
 // What one query takes fails itself alone, and rows come in meanwhile.
 func TestMemoryLimit(t *testing.T) {
 	db := open(t, "", Options{Memory: 128 << 20})
-	res, err := db.QueryAs(t.Context(), Caller{Name: "a"}, hostile["distinct"], kql.Options{})
-	if err == nil {
-		_, err = res.Collect()
-	}
-	if picket.CodeOf(err) != picket.Unavailable || !strings.Contains(err.Error(), "memory") {
-		t.Errorf("got %v", err)
+	for _, name := range []string{"distinct", "graph paths", "graph joins", "shortest paths"} {
+		res, err := db.QueryAs(t.Context(), Caller{Name: "a"}, hostile[name], kql.Options{})
+		if err == nil {
+			_, err = res.Collect()
+		}
+		if picket.CodeOf(err) != picket.Unavailable || !strings.Contains(err.Error(), "memory") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 	if err := db.Append(t.Context(), picket.Batch{Table: "Syslog", Columns: []string{"SyslogMessage"}, Rows: [][]any{{"x"}}}); err != nil {
 		t.Error(err)

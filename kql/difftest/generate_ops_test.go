@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql"
@@ -132,7 +133,9 @@ func (g *generator) summarize(cols []kql.Column) string {
 	for range g.r.IntN(3) {
 		switch k := g.some(keys(cols), 1); {
 		case k != nil && !g.one(3):
-			by = append(by, k[0])
+			if !slices.Contains(by, k[0]) { // a column cannot be named twice
+				by = append(by, k[0])
+			}
 		default:
 			// No strings: DuckDB takes a group by "," for the separator inside of make_bag.
 			by = append(by, g.fresh()+" = "+g.expr(pick(g, kql.Bool, kql.Long, kql.DateTime), 2))
