@@ -125,8 +125,8 @@ type unionColumns struct {
 	// one where the first two tables that have the name agree; what other tables
 	// hold is converted.
 	settled map[string]bool
-	with    string // the column that withsource asks for, the first one, or ""
-	hidden  bool   // it carries the IngestionTime column
+	with    string   // the column that withsource asks for, the first one, or ""
+	hidden  []column // the hidden columns that it carries
 	cols    []column
 	slots   map[unionKey]int // which result column a source's column goes to
 }
@@ -212,7 +212,11 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	var arms []source
 	for _, s := range list {
 		u.see(s.rel.cols)
-		u.hidden = u.hidden || s.rel.hidden
+		for _, h := range s.rel.hiddenColumns() {
+			if !slices.Contains(u.hidden, h) {
+				u.hidden = append(u.hidden, h)
+			}
+		}
 		cheap = cheap && s.rel.cheap
 		if !s.empty {
 			arms = append(arms, s)
@@ -222,7 +226,10 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	u.layout(inner, len(list))
 	from := b.emit("", cheap)
 	b.ctes[len(b.ctes)-1].late = func(read identifiers) string { return b.unionSQL(u, arms, read) }
-	out := &relation{from: from, cols: u.cols, hidden: u.hidden, cheap: cheap}
+	out := &relation{from: from, cols: u.cols, cheap: cheap}
+	for _, h := range u.hidden {
+		out.hidden, out.addressed = out.hidden || h == ingestionTime, out.addressed || h == addresses
+	}
 	if b.opt.Open {
 		for _, s := range list {
 			out.loose = looseOf(out, s.rel)
@@ -299,11 +306,13 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 			}
 		}
 	}
-	switch {
-	case u.hidden && s.rel.hidden:
-		sql = append(sql, quoteIdent(IngestionTime))
-	case u.hidden && !wide:
-		sql = append(sql, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+	carried := s.rel.hiddenColumns()
+	for _, h := range u.hidden {
+		if slices.Contains(carried, h) {
+			sql = append(sql, h.ref())
+		} else if !wide {
+			sql = append(sql, "NULL::"+h.typ.SQL()+" AS "+h.ref())
+		}
 	}
 	return sql
 }
@@ -311,13 +320,10 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 // To write a NULL for every column a table lacks would make the SQL of union *
 // grow with tables times columns, so for a wide union DuckDB is told to match
 // by name: unionHead gives it names and types, unionFill the empty strings.
-func unionHead(cols []column, hidden bool) string {
-	types := make([]string, len(cols))
-	for i, c := range cols {
-		types[i] = "NULL::" + c.typ.SQL() + " AS " + c.ref()
-	}
-	if hidden {
-		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+func unionHead(cols, hidden []column) string {
+	var types []string
+	for _, c := range slices.Concat(cols, hidden) {
+		types = append(types, "NULL::"+c.typ.SQL()+" AS "+c.ref())
 	}
 	if len(types) == 0 {
 		types = []string{`NULL AS "$none"`}
@@ -325,7 +331,7 @@ func unionHead(cols []column, hidden bool) string {
 	return "SELECT " + strings.Join(types, ", ") + " WHERE false"
 }
 
-func unionFill(cols []column, hidden bool) string {
+func unionFill(cols, hidden []column) string {
 	list := make([]string, len(cols))
 	for i, c := range cols {
 		list[i] = c.ref()
@@ -333,8 +339,8 @@ func unionFill(cols []column, hidden bool) string {
 			list[i] = "coalesce(" + c.ref() + ", '') AS " + c.ref()
 		}
 	}
-	if hidden {
-		list = append(list, quoteIdent(IngestionTime))
+	for _, h := range hidden {
+		list = append(list, h.ref())
 	}
 	if len(list) == 0 {
 		list = []string{`NULL AS "$none"`}
