@@ -178,10 +178,10 @@ func (s *scanner) product(slash int) bool {
 	return true
 }
 
-// version says whether a word before at says that a version follows.
+// version says whether a word before at, on the same line, says that a version follows.
 func (s *scanner) version(at int) bool {
 	end := at - 1
-	for end > 0 && at-end < 4 && !word(s.text[end-1]) {
+	for end > 0 && at-end < 4 && !word(s.text[end-1]) && s.text[end-1] != '\n' {
 		end--
 	}
 	switch s.at(end-1) | 0x20 { // the last letters of those below

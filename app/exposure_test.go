@@ -3,6 +3,7 @@ package app
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/kql"
 	"picket/reputation"
 	"picket/server"
 )
@@ -36,6 +38,18 @@ func TestExposure(t *testing.T) {
 	}}
 	if err := a.Workspace.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
+	}
+	// A table of the user's own, of which the workspace knows nothing; and one of Picket's.
+	if err := a.Workspace.CreateTable(t.Context(), kql.Table{Name: "Vpn_CL", Columns: []kql.Column{{Name: "TimeGenerated", Type: kql.DateTime}, {Name: "Peer", Type: kql.Dynamic}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []picket.Batch{
+		{Table: "Vpn_CL", Columns: []string{"TimeGenerated", "Peer"}, Rows: [][]any{{at.Add(2 * time.Minute), map[string]any{"from": map[string]any{"ip": "::ffff:203.0.113.7"}}}}},
+		{Table: "ProwlEnrich_CL", Columns: []string{"TimeGenerated", "IPAddress"}, Rows: [][]any{{at.Add(time.Hour), "203.0.113.7"}}},
+	} {
+		if err := a.Workspace.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
 	}
 	get := func(scope string) (x server.Exposure, status int) {
 		_, key, err := a.Reputation.CreateKey(t.Context(), reputation.NewKey{Name: scope, Scopes: []string{scope}})
@@ -65,8 +79,22 @@ func TestExposure(t *testing.T) {
 	if status != 200 || len(x.Incidents) != 1 || x.Incidents[0].Severity != picket.High || x.Incidents[0].Title == "" {
 		t.Errorf("%d %+v", status, x)
 	}
-	if !slices.Equal(x.Hosts, []string{"db1", "gw", "web1"}) || !slices.Equal(x.Accounts, []string{"root"}) || x.Events != 3 || x.Last.Sub(x.First).Round(time.Second) != time.Minute {
+	if !slices.Equal(x.Hosts, []string{"db1", "gw", "web1"}) || !slices.Equal(x.Accounts, []string{"root"}) || x.Events != 4 || x.Last.Sub(x.First).Round(time.Second) != 2*time.Minute {
 		t.Errorf("%+v", x)
+	}
+	// What Picket makes of the incident meanwhile is in tables of its own, and not counted.
+	var tables []string
+	for _, e := range x.Tables {
+		switch e.Table {
+		case "ProwlEnrich_CL", "SecurityAlert", "SecurityIncident":
+			tables = append(tables, "own")
+		default:
+			tables = append(tables, fmt.Sprint(e.Table, " ", e.Events, " ", e.Last.Sub(e.First).Round(time.Second)))
+		}
+	}
+	slices.Sort(tables)
+	if want := []string{"Syslog 3 1m0s", "Vpn_CL 1 0s", "own"}; !slices.Equal(slices.Compact(tables), want) {
+		t.Errorf("%q, want %q", tables, want)
 	}
 	if _, status := get(reputation.ScopeLookup); status != 403 {
 		t.Errorf("a key that may only look up is told: %d", status)

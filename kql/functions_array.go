@@ -58,6 +58,9 @@ to_json([list_slice("$l", 1, "$k"), list_slice("$l", "$k" + 1, len("$l"))]))[1])
 		fn("set_intersect", low(Dynamic, setOperation("len(list_filter(\"$r\", lambda \"$o\": list_contains(\"$o\", \"$e\"))) = len(\"$r\")"), Dynamic).more(2)),
 		fn("set_difference", low(Dynamic, setOperation("len(list_filter(\"$r\", lambda \"$o\": list_contains(\"$o\", \"$e\"))) = 0"), Dynamic).more(2)),
 		fn("set_has_element", low(Bool, func(c *call) (string, error) {
+			if sql, ok := hasAddress(c.args[0], c.args[1]); ok {
+				return sql, nil
+			}
 			return "coalesce(list_contains(" + listOf(c.args[0].sql) + ", json(" + jsonOf(c.args[1]) + ")), false)", nil
 		}, Dynamic, Unknown)),
 		fn("set_equals", tpl(Bool, "coalesce(list_sort(list_distinct("+a1+"::VARCHAR[])) = list_sort(list_distinct("+a2+"::VARCHAR[])), false)", Dynamic, Dynamic)),

@@ -208,7 +208,12 @@ func conditionFunctions() []function {
 			return expand("coalesce($*, '')", args), nil
 		}, Unknown).more(1).as(commonTypeOf)),
 		fn("not", tpl(Bool, "(NOT $1)", Bool), tpl(Bool, "($1 = 0)", Long)),
-		fn("isnull", tpl(Bool, "($1 IS NULL)", String), tpl(Bool, "($1 IS NULL)", Unknown)),
+		fn("isnull", tpl(Bool, "($1 IS NULL)", String), low(Bool, func(c *call) (string, error) {
+			if col := c.args[0].addresses; col != "" { // no array has to be made
+				return "(" + col + " IS NULL)", nil
+			}
+			return "(" + c.args[0].sql + " IS NULL)", nil
+		}, Unknown)),
 		fn("isnotnull", tpl(Bool, "($1 IS NOT NULL)", String), tpl(Bool, "($1 IS NOT NULL)", Unknown)),
 		fn("assert", low(Bool, func(c *call) (string, error) {
 			const failed = "assert() has failed with message: "

@@ -120,12 +120,13 @@ type unionColumns struct {
 	types map[string][]Type // of each name, as they first occur
 	count map[string]int    // how many tables have the name
 	also  map[string]string // the other name it answers to
+	plain map[string]bool   // it is a decimal that is not scaled somewhere
 	// settled names are one column, of the first type: Microsoft's binder keeps
 	// one where the first two tables that have the name agree; what other tables
 	// hold is converted.
 	settled map[string]bool
-	with    string // the column that withsource asks for, the first one, or ""
-	hidden  bool   // it carries the IngestionTime column
+	with    string   // the column that withsource asks for, the first one, or ""
+	hidden  []column // the hidden columns that it carries
 	cols    []column
 	slots   map[unionKey]int // which result column a source's column goes to
 }
@@ -141,6 +142,7 @@ func (u *unionColumns) see(cols []column) {
 		if c.also != "" {
 			u.also[c.name] = c.also
 		}
+		u.plain[c.name] = u.plain[c.name] || !c.scaled
 		k := u.types[c.name]
 		if k == nil {
 			u.order = append(u.order, c.name)
@@ -185,7 +187,7 @@ func (u *unionColumns) layout(inner bool, n int) {
 			as = uniqueName(as, func(s string) bool { return taken[s] || s != name && kept[s] })
 			taken[as] = true
 			u.slots[unionKey{name, t}] = len(u.cols)
-			u.cols = append(u.cols, column{name: as, typ: t, id: used.add(as), also: u.also[as]})
+			u.cols = append(u.cols, column{name: as, typ: t, id: used.add(as), also: u.also[as], scaled: t == Decimal && !u.plain[name]})
 		}
 	}
 }
@@ -202,7 +204,7 @@ func (u *unionColumns) slot(c column) (int, bool) {
 // unite emits the union of list. Columns of one name and type are one column;
 // of one name and several types, one for each type: x_long, x_string.
 func (b *binder) unite(list []source, inner bool, with string) *relation {
-	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, settled: map[string]bool{}, slots: map[unionKey]int{}, with: with}
+	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, plain: map[string]bool{}, settled: map[string]bool{}, slots: map[unionKey]int{}, with: with}
 	if with != "" {
 		u.cols = newColumns(Column{with, String})
 	}
@@ -210,7 +212,11 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	var arms []source
 	for _, s := range list {
 		u.see(s.rel.cols)
-		u.hidden = u.hidden || s.rel.hidden
+		for _, h := range s.rel.hiddenColumns() {
+			if !slices.Contains(u.hidden, h) {
+				u.hidden = append(u.hidden, h)
+			}
+		}
 		cheap = cheap && s.rel.cheap
 		if !s.empty {
 			arms = append(arms, s)
@@ -220,7 +226,10 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	u.layout(inner, len(list))
 	from := b.emit("", cheap)
 	b.ctes[len(b.ctes)-1].late = func(read identifiers) string { return b.unionSQL(u, arms, read) }
-	out := &relation{from: from, cols: u.cols, hidden: u.hidden, cheap: cheap}
+	out := &relation{from: from, cols: u.cols, cheap: cheap}
+	for _, h := range u.hidden {
+		out.hidden, out.addressed = out.hidden || h == ingestionTime, out.addressed || h == addresses
+	}
 	if b.opt.Open {
 		for _, s := range list {
 			out.loose = looseOf(out, s.rel)
@@ -274,7 +283,7 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 	}
 	for _, c := range s.rel.cols {
 		if i, ok := u.slot(c); ok && keep[i] {
-			own[i] = b.unionValue(c, u.cols[i].typ)
+			own[i] = b.unionValue(c, u.cols[i])
 		}
 	}
 	sql := make([]string, 0, len(own)+1)
@@ -297,11 +306,13 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 			}
 		}
 	}
-	switch {
-	case u.hidden && s.rel.hidden:
-		sql = append(sql, quoteIdent(IngestionTime))
-	case u.hidden && !wide:
-		sql = append(sql, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+	carried := s.rel.hiddenColumns()
+	for _, h := range u.hidden {
+		if slices.Contains(carried, h) {
+			sql = append(sql, h.ref())
+		} else if !wide {
+			sql = append(sql, "NULL::"+h.typ.SQL()+" AS "+h.ref())
+		}
 	}
 	return sql
 }
@@ -309,13 +320,10 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 // To write a NULL for every column a table lacks would make the SQL of union *
 // grow with tables times columns, so for a wide union DuckDB is told to match
 // by name: unionHead gives it names and types, unionFill the empty strings.
-func unionHead(cols []column, hidden bool) string {
-	types := make([]string, len(cols))
-	for i, c := range cols {
-		types[i] = "NULL::" + c.typ.SQL() + " AS " + c.ref()
-	}
-	if hidden {
-		types = append(types, "NULL::BIGINT AS "+quoteIdent(IngestionTime))
+func unionHead(cols, hidden []column) string {
+	var types []string
+	for _, c := range slices.Concat(cols, hidden) {
+		types = append(types, "NULL::"+c.typ.SQL()+" AS "+c.ref())
 	}
 	if len(types) == 0 {
 		types = []string{`NULL AS "$none"`}
@@ -323,7 +331,7 @@ func unionHead(cols []column, hidden bool) string {
 	return "SELECT " + strings.Join(types, ", ") + " WHERE false"
 }
 
-func unionFill(cols []column, hidden bool) string {
+func unionFill(cols, hidden []column) string {
 	list := make([]string, len(cols))
 	for i, c := range cols {
 		list[i] = c.ref()
@@ -331,8 +339,8 @@ func unionFill(cols []column, hidden bool) string {
 			list[i] = "coalesce(" + c.ref() + ", '') AS " + c.ref()
 		}
 	}
-	if hidden {
-		list = append(list, quoteIdent(IngestionTime))
+	for _, h := range hidden {
+		list = append(list, h.ref())
 	}
 	if len(list) == 0 {
 		list = []string{`NULL AS "$none"`}
@@ -340,9 +348,12 @@ func unionFill(cols []column, hidden bool) string {
 	return "SELECT " + strings.Join(list, ", ") + " FROM "
 }
 
-// unionValue is column c as type t.
-func (b *binder) unionValue(c column, t Type) string {
-	e := expr{sql: c.ref(), typ: c.typ}
+// unionValue is column c as the column to of the union.
+func (b *binder) unionValue(c, to column) string {
+	e, t := expr{sql: c.ref(), typ: c.typ, scaled: c.scaled}, to.typ
+	if !to.scaled && t == Decimal {
+		e = e.unscaled()
+	}
 	if k, ok := convert(e, t, false); ok {
 		return k.sql
 	}

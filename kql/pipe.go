@@ -216,7 +216,7 @@ func (b *binder) table(name string) (*relation, bool) {
 	if !ok {
 		return nil, false
 	}
-	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
+	r := &relation{from: quoteIdent(t.Name), hidden: t.Hidden, addressed: t.Addressed, cheap: true, table: t.Name, cols: newColumns(t.Columns...)}
 	answerTimestamp(t.Name, r.cols)
 	for i := range r.cols {
 		if t.Shaped != "" && r.cols[i].name == t.Shaped {

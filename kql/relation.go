@@ -18,6 +18,7 @@ type column struct {
 	// weigh.
 	weight int
 	shaped bool   // the Shape column is of this text
+	scaled bool   // it is divided by 10^16, see keepsScale
 	also   string // another name it answers to where no column has that one, or ""
 }
 
@@ -30,6 +31,8 @@ type relation struct {
 	cols   []column // the visible ones
 	hidden bool     // it carries the IngestionTime column
 	shaped bool     // it carries the Shape column
+	// addressed says that it carries the Addresses column.
+	addressed bool
 	// splits says that filters may treat rows with and without a shape apart: only
 	// row-wise work lies between it and a stored table, and its rows have no order.
 	splits bool
@@ -89,7 +92,7 @@ func answerTimestamp(table string, cols []column) {
 // with returns the relation that a row-wise operator makes of r: same hidden
 // column, same cost.
 func (r *relation) with(from string, cols []column) *relation {
-	return &relation{from: from, cols: cols, hidden: r.hidden, shaped: r.shaped, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
+	return &relation{from: from, cols: cols, hidden: r.hidden, shaped: r.shaped, addressed: r.addressed, cheap: r.cheap, part: r.part, open: r.open, loose: r.loose}
 }
 
 // ids hands out SQL identifiers that differ even without regard to case, since
@@ -144,6 +147,9 @@ func (r *relation) hiddenList() string {
 	}
 	if r.shaped {
 		s += ", " + quoteIdent(Shape)
+	}
+	if r.addressed {
+		s += ", " + quoteIdent(Addresses)
 	}
 	if r.open != nil {
 		s += ", " + quoteIdent(r.open.id)

@@ -69,12 +69,20 @@ type Column struct {
 // which ingestion_time() is answered.
 const IngestionTime = "$ingestion_time"
 
+// Addresses is the hidden column of a table whose [Table.Addressed] is set: the IP
+// addresses and networks in the texts of the row, each once, as [netip.Addr] writes
+// them, with a space before, between and behind. It is "" for a row that has none, and
+// NULL for one in which nobody has looked for any.
+const Addresses = "$addresses"
+
 // Table is what a [Catalog] knows of a table.
 type Table struct {
 	Name    string   // as stored; lookup is case-sensitive, as in KQL
 	Columns []Column // in order, the hidden ones left out
 	Hidden  bool     // whether the table has the IngestionTime column
 	Shaped  string   // the string column whose shapes the table has in Shape, or ""
+
+	Addressed bool // whether the table has the Addresses column
 }
 
 // Catalog tells which tables exist.

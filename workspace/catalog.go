@@ -60,16 +60,23 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 }
 
 // setDefaults gives the columns that the workspace itself fills their defaults,
-// in tables that were made by a Picket that wrote them with every row.
+// in tables that were made by a Picket that wrote them with every row, and the
+// column of addresses to those of a Picket that did not look for any.
 func (db *DB) setDefaults(ctx context.Context) error {
 	if len(db.tables) == 0 {
 		return nil // DuckDB takes milliseconds to say so
 	}
-	defaults, err := db.defaults(ctx)
+	defaults, addressed, err := db.defaults(ctx)
 	if err != nil {
 		return err
 	}
 	for name, t := range db.tables {
+		if t.Hidden && !addressed[name] {
+			if _, err := db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s VARCHAR", quote(name), quote(kql.Addresses))); err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+		}
+		t.Addressed = t.Hidden
 		for i, id := range kql.Identifiers(t.Columns) {
 			c := t.Columns[i]
 			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
@@ -87,22 +94,24 @@ func (db *DB) setDefaults(ctx context.Context) error {
 	return nil
 }
 
-// defaults returns the defaults that columns have, by table and column.
-func (db *DB) defaults(ctx context.Context) (map[[2]string]string, error) {
-	rows, err := db.pool.QueryContext(ctx, "SELECT table_name, column_name, column_default FROM duckdb_columns() WHERE column_default IS NOT NULL")
+// defaults returns the defaults that columns have, by table and column, and which
+// tables have a column of addresses. It asks once: DuckDB is slow to tell.
+func (db *DB) defaults(ctx context.Context) (defaults map[[2]string]string, addressed map[string]bool, err error) {
+	rows, err := db.pool.QueryContext(ctx, "SELECT table_name, column_name, coalesce(column_default, '') FROM duckdb_columns() WHERE column_default IS NOT NULL OR column_name = ?", kql.Addresses)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	defaults := map[[2]string]string{}
+	defaults, addressed = map[[2]string]string{}, map[string]bool{}
 	for rows.Next() {
 		var table, column, text string
 		if err := rows.Scan(&table, &column, &text); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defaults[[2]string{table, column}] = text
+		addressed[table] = addressed[table] || column == kql.Addresses
 	}
-	return defaults, rows.Err()
+	return defaults, addressed, rows.Err()
 }
 
 func (db *DB) createBuiltin(ctx context.Context) error {

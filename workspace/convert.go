@@ -20,7 +20,7 @@ var background = context.Background()
 
 // convert turns the rows of b into what DuckDB holds, and names the columns that
 // they are of: the hidden ingestion time first, then those that are given,
-// TimeGenerated, and the shape of a text last. The table's defaults fill the others.
+// TimeGenerated, the row's addresses, and the shape of a text last. The table's defaults fill the others.
 func (db *DB) convert(b picket.Batch) (r request, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
@@ -29,6 +29,11 @@ func (db *DB) convert(b picket.Batch) (r request, err error) {
 	cells, columns, err := db.cellsOf(t, b.Columns)
 	if err != nil {
 		return r, err
+	}
+	addresses := -1
+	if t.Addressed {
+		addresses = len(columns)
+		columns = append(columns, kql.Addresses)
 	}
 	text := slices.Index(b.Columns, t.Shaped)
 	if text >= 0 {
@@ -56,6 +61,9 @@ func (db *DB) convert(b picket.Batch) (r request, err error) {
 		}
 		rows[i] = row
 	}
+	if addresses >= 0 {
+		findAddresses(rows, cells, addresses)
+	}
 	if text >= 0 {
 		db.shaperOf(b.Table).fill(rows, 1+text)
 	}
@@ -70,7 +78,7 @@ func (db *DB) cellsOf(t *kql.Table, names []string) (cells []cell, columns []str
 	for i, c := range t.Columns {
 		index[c.Name] = i
 	}
-	columns = append(make([]string, 0, len(names)+2), kql.IngestionTime)
+	columns = append(make([]string, 0, len(names)+4), kql.IngestionTime)
 	given := make([]bool, len(t.Columns))
 	for _, name := range names {
 		i, ok := index[name]

@@ -143,7 +143,7 @@ func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, 
 	if !ok {
 		return nil, fmt.Errorf("there is no table %s", table)
 	}
-	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long, kql.Shape: kql.String}
+	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long, kql.Addresses: kql.String, kql.Shape: kql.String}
 	for i, id := range kql.Identifiers(t.Columns) {
 		kinds[id] = t.Columns[i].Type
 	}
@@ -200,7 +200,7 @@ func (w *writer) together(statements []string) (err error) {
 func (w *writer) create(t kql.Table) error {
 	cur, exists := w.db.Table(t.Name)
 	add := t.Columns
-	next := kql.Table{Name: t.Name, Hidden: true}
+	next := kql.Table{Name: t.Name, Hidden: true, Addressed: !exists || cur.Addressed}
 	if exists {
 		var err error
 		if add, err = missing(cur, t.Columns); err != nil {
@@ -246,6 +246,7 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		for i, c := range t.Columns {
 			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), w.db.columnSQL(t, c))
 		}
+		fmt.Fprintf(&b, ", %s VARCHAR", quote(kql.Addresses))
 		if t.Shaped != "" {
 			fmt.Fprintf(&b, ", %s VARCHAR DEFAULT ''", quote(kql.Shape))
 		}

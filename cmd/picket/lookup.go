@@ -148,7 +148,7 @@ func showExposure(ctx context.Context, data string, ip netip.Addr, w io.Writer) 
 	}
 	var b strings.Builder
 	b.WriteString("\n")
-	if x.Events == 0 && len(x.Incidents) == 0 {
+	if len(x.Tables) == 0 && len(x.Incidents) == 0 {
 		b.WriteString("  here        never seen in 30 days\n")
 	}
 	for i, in := range x.Incidents {
@@ -160,6 +160,13 @@ func showExposure(ctx context.Context, data string, ip netip.Addr, w io.Writer) 
 	}
 	if x.Events > 0 {
 		fmt.Fprintf(&b, "  %-11s %d, first %s, last %s\n", "log lines", x.Events, stamp(x.First), stamp(x.Last))
+	}
+	for i, t := range x.Tables {
+		name := "tables"
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintf(&b, "  %-11s %s %d, first %s, last %s\n", name, t.Table, t.Events, stamp(t.First), stamp(t.Last))
 	}
 	for _, l := range []struct {
 		name string
