@@ -206,7 +206,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		return unknown(), true
 	}
 	b.rowRefs++
-	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}
+	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes, scaled: col.scaled}
 	if col.shaped && c.qual == "" && c.src != nil && c.src.shaped {
 		e.shaped = e.sql
 	}
