@@ -93,7 +93,9 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 			}
 		}
 	}
+	scaled := scaleArgs(f.name, args)
 	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
+	e.scaled = scaled && e.typ == Decimal
 	if smallResults[f.name] && e.typ == Long {
 		e.bound = smallBound
 	}
@@ -198,8 +200,12 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 		b.errorf(x, "SEM0003", "toscalar() takes 1 argument, not %d", len(x.Args))
 		return value{}
 	}
+	before := b.rowRefs
 	v := b.any(x.Args[0], &ctx{env: c.env})
-	if v.rel == nil {
+	switch {
+	case v.rel == nil && b.rowRefs > before: // of the row that the function is called for
+		return v
+	case v.rel == nil:
 		return b.onceFor(x, v)
 	}
 	if len(v.rel.cols) == 0 && v.rel.loose != nil {
@@ -214,7 +220,7 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 	if col.typ == String {
 		sql = "coalesce(" + sql + ", '')"
 	}
-	return scalarValue(expr{sql: sql, typ: col.typ})
+	return scalarValue(expr{sql: sql, typ: col.typ, scaled: col.scaled})
 }
 
 // onceKey tells one toscalar() of a text, with what became of its parameters.

@@ -30,9 +30,11 @@ func (e *env) lookup(name string) (*value, bool) {
 }
 
 func (e *env) names(add func(string)) {
-	for ; e != nil; e = e.parent {
-		for n := range e.vars {
-			add(n)
+	for at := e; at != nil; at = at.parent {
+		for n := range at.vars {
+			if _, ok := e.lookup(n); ok {
+				add(n)
+			}
 		}
 	}
 }

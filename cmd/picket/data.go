@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -62,14 +61,19 @@ func dataCommand(ctx context.Context, args []string, stdio stdio) error {
 	if verb == "import" {
 		return datasets.Import(chosen[0], operands[1:]...)
 	}
-	var errs []error
+	failed := 0
 	for _, d := range chosen {
-		errs = append(errs, dataUpdate(ctx, datasets, d, stdio))
-		if ctx.Err() != nil {
-			break
+		if err := dataUpdate(ctx, datasets, d, stdio); err != nil {
+			failed++
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	if failed > 0 {
+		return fmt.Errorf("%d of %d data sets could not be fetched", failed, len(chosen))
+	}
+	return nil
 }
 
 // choose finds the data sets that were named; update means all when none is.
@@ -94,6 +98,7 @@ func choose(sets []*reputation.Dataset, names []string, verb string) ([]*reputat
 	return out, nil
 }
 
+// dataUpdate fetches one, and says what came of it.
 func dataUpdate(ctx context.Context, datasets *reputation.Datasets, d *reputation.Dataset, stdio stdio) error {
 	show := newFetchBar(stdio.err, d.Name)
 	changed, err := datasets.Update(ctx, reputation.NewFetcher(), d, show.step)
