@@ -2,9 +2,10 @@ package kql
 
 // aggColumn is one result column of an aggregate.
 type aggColumn struct {
-	name string // as KQL names it when the query does not
-	typ  Type
-	sql  string // an expression over DuckDB aggregates of the input's columns
+	name   string // as KQL names it when the query does not
+	typ    Type
+	sql    string // an expression over DuckDB aggregates of the input's columns
+	scaled bool   // see keepsScale
 }
 
 // aggregate lowers a call of the aggregate f. The arguments may still be of
@@ -23,7 +24,7 @@ func (f *function) aggregate(args []expr, names []string, now Ticks) ([]aggColum
 	if err != nil {
 		return nil, err
 	}
-	return []aggColumn{{f.autoName(c), e.typ, e.sql}}, nil
+	return []aggColumn{{name: f.autoName(c), typ: e.typ, sql: e.sql}}, nil
 }
 
 // autoName returns the name KQL gives to the (first) result column of f.

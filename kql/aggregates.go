@@ -142,7 +142,7 @@ func extremeRow(pick string) func(c *call) ([]aggColumn, error) {
 		if old {
 			first = pick + "_" + c.argName(0)
 		}
-		cols := []aggColumn{{first, by.typ, fmt.Sprintf("%s(%s)", pick, by.sql)}}
+		cols := []aggColumn{{name: first, typ: by.typ, sql: fmt.Sprintf("%s(%s)", pick, by.sql)}}
 		for i, a := range c.args[1:] {
 			name := c.argName(i + 1)
 			switch {
@@ -152,7 +152,7 @@ func extremeRow(pick string) func(c *call) ([]aggColumn, error) {
 				name = fmt.Sprintf("%s_arg%d", first, i+1)
 			}
 			sql := fmt.Sprintf("CASE WHEN %s(%s) IS NULL THEN first(%s) ELSE arg_%[1]s_null(%[3]s, %[2]s) END", pick, by.sql, a.sql)
-			cols = append(cols, aggColumn{name, a.typ, textNotNull(a.typ, sql)})
+			cols = append(cols, aggColumn{name: name, typ: a.typ, sql: textNotNull(a.typ, sql)})
 		}
 		return cols, nil
 	}
@@ -185,7 +185,7 @@ func takeAny(c *call) ([]aggColumn, error) {
 		case c.name == "any":
 			name = "any_" + name
 		}
-		cols[i] = aggColumn{name, a.typ, textNotNull(a.typ, sql)}
+		cols[i] = aggColumn{name: name, typ: a.typ, sql: textNotNull(a.typ, sql)}
 	}
 	return cols, nil
 }
@@ -220,7 +220,7 @@ func percentiles(c *call) ([]aggColumn, error) {
 		case Decimal:
 			typ, q = Real, "("+q+")::DOUBLE"
 		}
-		cols = append(cols, aggColumn{fmt.Sprintf("percentile_%s_%s", c.argName(0), label), typ, q})
+		cols = append(cols, aggColumn{name: fmt.Sprintf("percentile_%s_%s", c.argName(0), label), typ: typ, sql: q})
 	}
 	return cols, nil
 }

@@ -23,6 +23,7 @@ func (b *binder) arith(n syntax.Node, op syntax.Kind, l, r expr) expr {
 		b.report(n.Span(), "SEM0024", hint, "cannot compute "+l.typ.String()+" "+sign+" "+r.typ.String())
 		return unknown()
 	}
+	l, r = l.unscaled(), r.unscaled()
 	bound := boundOf(op, l, r)
 	if out.typ == Long && numeric(l.typ) && numeric(r.typ) {
 		l, r = widenIf(l, Long), widenIf(r, Long)

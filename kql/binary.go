@@ -131,6 +131,7 @@ func (b *binder) comparable(x *syntax.Binary, l, r expr) (expr, expr, bool) {
 		l.sql, r.sql = l.sql+"::VARCHAR", r.sql+"::VARCHAR"
 		return l, r, true
 	case l.typ == r.typ, numeric(l.typ) && numeric(r.typ):
+		l, r = comparableScale(l, r)
 		return l, r, true
 	case l.typ == Dynamic:
 		return dynamicAs(l, r), r, true
@@ -193,7 +194,7 @@ func stringAs(s, e expr) (expr, expr) {
 
 // unary binds -X and +X.
 func (b *binder) unary(x *syntax.Unary, c *ctx) expr {
-	e := b.scalar(x.X, c)
+	e := b.scalar(x.X, c).unscaled()
 	if e.typ == Dynamic {
 		e = fromDynamic(e, Real)
 	}

@@ -93,7 +93,9 @@ func (b *binder) apply(f *function, x *syntax.Call, c *ctx) expr {
 			}
 		}
 	}
+	scaled := scaleArgs(f.name, args)
 	e, err := f.applyIn(args, argNames(x), b.opt.Now, hoist)
+	e.scaled = scaled && e.typ == Decimal
 	if smallResults[f.name] && e.typ == Long {
 		e.bound = smallBound
 	}
@@ -218,7 +220,7 @@ func (b *binder) toScalar(x *syntax.Call, c *ctx) value {
 	if col.typ == String {
 		sql = "coalesce(" + sql + ", '')"
 	}
-	return scalarValue(expr{sql: sql, typ: col.typ})
+	return scalarValue(expr{sql: sql, typ: col.typ, scaled: col.scaled})
 }
 
 // onceKey tells one toscalar() of a text, with what became of its parameters.

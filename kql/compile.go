@@ -148,7 +148,9 @@ func (b *binder) result(r *relation) (string, []Column) {
 		if i > 0 {
 			s.WriteString(", ")
 		}
-		if c.typ == Dynamic || c.typ == Decimal {
+		if c.scaled {
+			s.WriteString(wholeSQL(c.ref()) + "::VARCHAR")
+		} else if c.typ == Dynamic || c.typ == Decimal {
 			s.WriteString(c.ref() + "::VARCHAR")
 		} else {
 			s.WriteString(c.ref())

@@ -21,6 +21,9 @@ func convert(e expr, t Type, exact bool) (expr, bool) {
 		}
 		return expr{sql: "TRY_CAST(" + e.sql + " AS INTEGER)", typ: Int, window: e.window}, true
 	case e.typ == Real && t == Decimal, e.typ == Decimal && t == Real:
+		if e.scaled {
+			e.sql = wholeSQL(e.sql)
+		}
 		return widen(e, t), true
 	}
 	return e, false
@@ -95,6 +98,9 @@ func toDynamic(e expr) expr {
 	case DateTime, TimeSpan:
 		out.sql = "to_json(" + ticksText(e.sql, e.typ) + ")"
 	case Decimal:
+		if e.scaled {
+			e.sql = wholeSQL(e.sql)
+		}
 		out.sql = "to_json(" + e.sql + "::DOUBLE)"
 	default:
 		out.sql = "to_json(" + e.sql + ")"

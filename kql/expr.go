@@ -118,6 +118,9 @@ func (b *binder) nameAny(n *syntax.Name, c *ctx) value {
 	if e, ok := b.columnRef(n, c); ok {
 		return value{scalar: &e}
 	}
+	if e, ok := c.graph.element(n); ok {
+		return value{scalar: &e}
+	}
 	if v, ok := c.env.lookup(n.Text); ok {
 		if v.fn != nil && len(v.fn.Params) == 0 {
 			return b.invoke(v, n, nil, c)
@@ -139,6 +142,9 @@ func (b *binder) nameAny(n *syntax.Name, c *ctx) value {
 // name binds a name in scalar position.
 func (b *binder) name(n *syntax.Name, c *ctx) expr {
 	if e, ok := b.columnRef(n, c); ok {
+		return e
+	}
+	if e, ok := c.graph.element(n); ok {
 		return e
 	}
 	if v, ok := c.env.lookup(n.Text); ok {
@@ -200,7 +206,7 @@ func (b *binder) columnRef(n *syntax.Name, c *ctx) (expr, bool) {
 		return unknown(), true
 	}
 	b.rowRefs++
-	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes}
+	e := expr{sql: c.qual + col.ref(), typ: col.typ, bound: col.bound, bytes: col.bytes, scaled: col.scaled}
 	if col.shaped && c.qual == "" && c.src != nil && c.src.shaped {
 		e.shaped = e.sql
 	}

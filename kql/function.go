@@ -19,6 +19,7 @@ type expr struct {
 	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
 	addresses  string // for the addresses of a row, the SQL of the Addresses column
 	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
+	scaled     bool   // for a decimal, it is divided by 10^16, see keepsScale
 }
 
 // A function is a scalar function or an aggregate of KQL. Only what stands in

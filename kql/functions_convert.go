@@ -61,6 +61,8 @@ func castTo(e expr, t Type) (string, error) {
 	switch {
 	case e.typ == t || e.typ == Unknown:
 		return e.sql, nil
+	case e.scaled && t != String && t != Dynamic:
+		return castTo(expr{sql: wholeSQL(e.sql), typ: Decimal}, t)
 	case t == String:
 		return textOf(e).sql, nil
 	case t == Dynamic:
@@ -106,6 +108,10 @@ func textOf(e expr) expr {
 	case Real:
 		out.sql = expand("coalesce(replace(replace($1::VARCHAR, 'nan', 'NaN'), 'inf', 'Infinity'), '')", []expr{{sql: e.sql}})
 	case Decimal:
+		if e.scaled {
+			out.sql = "coalesce(" + wholeSQL(e.sql) + "::VARCHAR, '')"
+			break
+		}
 		out.sql = "coalesce(regexp_replace(" + e.sql + "::VARCHAR, '\\.?0+$', ''), '')"
 	case Unknown:
 		out.sql = "coalesce(" + e.sql + "::VARCHAR, '')"

@@ -97,6 +97,9 @@ func (m *matcher) alone(x syntax.Expr) any {
 		}
 		return true
 	})
+	if m.whole(x, e) {
+		return nil
+	}
 	if !calls {
 		return e
 	}
@@ -105,6 +108,57 @@ func (m *matcher) alone(x syntax.Expr) any {
 		return e
 	}
 	return nil
+}
+
+// whole reports whether x names path e itself, as in array_length(e), instead of properties of its edges.
+func (m *matcher) whole(x syntax.Expr, e *matchEdge) bool {
+	taken := map[syntax.Node]bool{} // names that stand before a dot or in a graph function
+	found := false
+	syntax.Walk(x, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.Path:
+			taken[n.X], taken[n.Name] = true, true
+		case *syntax.Call:
+			if n.Func != nil && isGraphFunction(n.Func.Text) && len(n.Args) > 0 {
+				taken[n.Args[0]] = true
+			}
+		case *syntax.Name:
+			found = found || m.named[n.Text] == e && !taken[n]
+		}
+		return true
+	})
+	return found
+}
+
+// element is what n names in the pattern: a node or an edge as a bag of its properties, a path as the
+// array of its edges. It hides what a let statement calls so.
+func (t *graphTerm) element(n *syntax.Name) (expr, bool) {
+	if t == nil {
+		return expr{}, false
+	}
+	m := t.m
+	bag := func(alias string, cols []column) expr {
+		parts := make([]string, len(cols))
+		for i, col := range cols {
+			parts[i] = quoteString(col.name) + ", " + jsonOf(expr{sql: alias + "." + col.ref(), typ: col.typ})
+		}
+		return expr{sql: "json_object(" + strings.Join(parts, ", ") + ")", typ: Dynamic}
+	}
+	switch v := m.named[n.Text].(type) {
+	case *matchNode:
+		m.used[v] = true
+		return bag(v.alias(), m.g.nodes.cols), true
+	case *matchEdge:
+		if !v.path {
+			m.used[v] = true
+			return bag(v.alias(), m.g.edges.cols), true
+		}
+		for _, col := range m.g.edges.cols {
+			v.props[col.id] = true
+		}
+		return mapOf(`"$m".`+v.edgeRows(), bag(`"$x"`, m.g.edges.cols)), true
+	}
+	return expr{}, false
 }
 
 // lateCondition binds a condition for the end.

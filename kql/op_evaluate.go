@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -97,7 +98,7 @@ func (b *binder) bagUnpack(op *syntax.EvaluateOp, r *relation, c *ctx) *relation
 	}
 	prefix := ""
 	if p, ok := named["OutputColumnPrefix"]; ok {
-		pos = append(pos[:1:1], p)
+		pos = append(append(pos[:1:1], p), pos[1:]...)
 	}
 	if len(pos) > 1 {
 		prefix, _ = b.scalar(pos[1], &ctx{env: c.env}).lit.(string)
@@ -115,15 +116,7 @@ func (b *binder) bagUnpack(op *syntax.EvaluateOp, r *relation, c *ctx) *relation
 	if op.HasSchm {
 		return b.bagSchema(op, r, bag, rest, prefix)
 	}
-	ignored := map[string]bool{}
-	if x, ok := named["ignoredProperties"]; ok {
-		list, _ := b.scalar(x, &ctx{env: c.env}).lit.([]any)
-		for _, v := range list {
-			if s, ok := v.(string); ok {
-				ignored[s] = true
-			}
-		}
-	}
+	ignored, conflict := b.bagOptions(pos, named, c)
 	keys, ok := b.probe(op, `SELECT DISTINCT e.key || chr(31) || json_type(e.value) AS k FROM (SELECT unnest(map_entries(from_json(`+bag.sql+
 		`, '"MAP(VARCHAR, JSON)"'))) AS e FROM `+r.from+" WHERE json_type("+bag.sql+") = 'OBJECT') ORDER BY 1 LIMIT 5000")
 	if !ok {
@@ -136,18 +129,54 @@ func (b *binder) bagUnpack(op *syntax.EvaluateOp, r *relation, c *ctx) *relation
 		return out
 	}
 	names, types := bagTypes(keys)
+	names = slices.DeleteFunc(names, func(k string) bool {
+		if ignored[k] {
+			return true
+		}
+		_, clash := find(rest, prefix+k)
+		if clash && conflict == "error" {
+			b.errorf(op.Call, "SEM0066", "bag_unpack(): there is a column %q already: give a prefix, or 'replace_source' or 'keep_source' for columnsConflict", prefix+k)
+		}
+		return clash && conflict == "keep_source"
+	})
 	s := newSelection()
 	for _, col := range rest {
-		s.add(col.name, expr{sql: col.ref(), typ: col.typ})
-	}
-	for _, k := range names {
-		if !ignored[k] {
-			e := b.member(bag, k, op)
-			e, _ = convert(e, types[k], false)
-			s.add(prefix+k, e)
+		if conflict != "replace_source" || !slices.Contains(names, strings.TrimPrefix(col.name, prefix)) || !strings.HasPrefix(col.name, prefix) {
+			s.add(col.name, expr{sql: col.ref(), typ: col.typ})
 		}
 	}
+	for _, k := range names {
+		e, _ := convert(b.member(bag, k, op), types[k], false)
+		s.add(prefix+k, e)
+	}
 	return b.selected(r, s)
+}
+
+// bagOptions reads the last two arguments of bag_unpack(column[, prefix[, columnsConflict[, ignoredProperties]]]).
+// Without the first of them a slot with the name of a column gets a number.
+func (b *binder) bagOptions(pos []syntax.Expr, named map[string]syntax.Expr, c *ctx) (ignored map[string]bool, conflict string) {
+	option := func(name string, i int) syntax.Expr {
+		if x, ok := named[name]; ok || i >= len(pos) {
+			return x
+		}
+		return pos[i]
+	}
+	if x := option("columnsConflict", 2); x != nil {
+		conflict, _ = b.scalar(x, &ctx{env: c.env}).lit.(string)
+		if !slices.Contains([]string{"error", "replace_source", "keep_source"}, conflict) {
+			b.errorf(x, "SEM0066", "bag_unpack(): columnsConflict is 'error', 'replace_source' or 'keep_source'")
+		}
+	}
+	ignored = map[string]bool{}
+	if x := option("ignoredProperties", 3); x != nil {
+		list, _ := b.scalar(x, &ctx{env: c.env}).lit.([]any)
+		for _, v := range list {
+			if s, ok := v.(string); ok {
+				ignored[s] = true
+			}
+		}
+	}
+	return ignored, conflict
 }
 
 func comma(cols []column) string {

@@ -77,12 +77,12 @@ func (b *binder) assign(r *relation, set []assignment) *relation {
 		for j := range cols[:len(r.cols)] {
 			if cols[j].name == a.name {
 				cols[j].typ, cols[j].bound, cols[j].bytes, cols[j].weight, found = a.e.typ, a.e.bound, a.e.bytes, weight, true
-				cols[j].shaped = a.e.keepsShape()
+				cols[j].shaped, cols[j].scaled = a.e.keepsShape(), a.e.scaled
 				replace = append(replace, a.e.sql+" AS "+cols[j].ref())
 			}
 		}
 		if !found {
-			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound, bytes: a.e.bytes, weight: weight, shaped: a.e.keepsShape()}
+			col := column{name: a.name, typ: a.e.typ, id: u.add(a.name), bound: a.e.bound, bytes: a.e.bytes, weight: weight, shaped: a.e.keepsShape(), scaled: a.e.scaled}
 			cols = append(cols, col)
 			add = append(add, a.e.sql+" AS "+col.ref())
 		}

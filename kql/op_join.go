@@ -202,7 +202,7 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 	}
 	for _, c := range l.cols {
 		s.m.taken[c.name] = false
-		s.add(c.name, expr{sql: fill("l."+c.ref(), c.typ, k.fillL), typ: c.typ})
+		s.add(c.name, expr{sql: fill("l."+c.ref(), c.typ, k.fillL), typ: c.typ, scaled: c.scaled})
 	}
 	for _, c := range r.cols {
 		if op.Lookup && isKey[c.name] {
@@ -211,7 +211,7 @@ func (b *binder) joinColumns(op *syntax.JoinOp, k joinKind, l, r *relation, keys
 		if _, clash := find(l.cols, c.name); !clash {
 			s.m.taken[c.name] = false
 		}
-		s.add(c.name, expr{sql: fill("r."+c.ref(), c.typ, k.fillR), typ: c.typ})
+		s.add(c.name, expr{sql: fill("r."+c.ref(), c.typ, k.fillR), typ: c.typ, scaled: c.scaled})
 	}
 	alsoJoined(s.cols, l.cols, r.cols)
 	hidden := ""

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql/syntax"
@@ -33,30 +34,22 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 		return nil
 	}
 	s := newSelection()
-	expanded := map[string]bool{} // columns expanded in place: the subquery's take their place, at the end
-	for _, it := range op.Items {
-		if n, ok := it.X.(*syntax.Name); ok && it.Name == nil {
-			expanded[n.Text] = true
-		}
-	}
-	last := func(name string) bool {
-		_, ok := find(r.cols, name)
-		return !ok || expanded[name]
-	}
+	kept := map[string]bool{}
 	for _, col := range r.cols {
 		k, ok := find(sub.cols, col.name)
 		switch {
-		case !ok:
-			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
-		case last(col.name):
+		case expandsInPlace(op.Items, col.name):
 			continue
-		default:
+		case ok:
 			s.add(col.name, expr{sql: "r." + k.ref(), typ: k.typ})
+		default:
+			s.add(col.name, expr{sql: "l." + col.ref(), typ: col.typ})
 		}
+		kept[col.name] = true
 		s.cols[len(s.cols)-1].also = col.also
 	}
 	for _, col := range sub.cols {
-		if last(col.name) {
+		if !kept[col.name] {
 			s.add(col.name, expr{sql: "r." + col.ref(), typ: col.typ})
 		}
 	}
@@ -72,10 +65,23 @@ func (b *binder) mvApply(op *syntax.MvApplyOp, r *relation, c *ctx) *relation {
 	return out
 }
 
+// expandsInPlace reports whether one of the items is the column by its mere name: its elements are then a
+// column of the subquery, which may drop it, and no longer one of the input.
+func expandsInPlace(items []*syntax.MvItem, column string) bool {
+	return slices.ContainsFunc(items, func(it *syntax.MvItem) bool {
+		name, ok := it.X.(*syntax.Name)
+		return ok && it.Name == nil && name.Text == column
+	})
+}
+
 // partition runs a subquery over the rows of each value of By by themselves.
 func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
 	if op.Query != nil {
-		return b.partitionQuery(op, r, c)
+		name := resultName(op.By)
+		return b.partitionEach(op, r, c, func(key expr, env *env) *relation {
+			env.vars[name] = &value{scalar: &key, name: name}
+			return b.tabular(op.Query, env)
+		})
 	}
 	if len(op.Ops) == 0 {
 		b.errorf(op, "SEM0060", "partition needs a subquery in parentheses: partition by %s (…)", "Column")
@@ -85,6 +91,19 @@ func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relatio
 		b.errorf(op, "SEM0050", "partition cannot stand inside mv-apply or partition here")
 		return nil
 	}
+	if !slices.ContainsFunc(op.Ops, func(o syntax.Op) bool { return !partWise(o) }) {
+		return b.partitionAtOnce(op, r, c)
+	}
+	return b.partitionEach(op, r, c, func(key expr, env *env) *relation {
+		e := b.scalar(op.By, c)
+		in := *r
+		in.from = b.emit("SELECT * FROM "+r.from+" WHERE "+e.sql+" = "+key.sql, r.cheap)
+		return b.ops(op.Ops, &in, env)
+	})
+}
+
+// partitionAtOnce runs a subquery over all parts together, each row knowing its own.
+func (b *binder) partitionAtOnce(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
 	e := b.scalar(op.By, c)
 	id := idsOf(r.cols).add("$part")
 	part := &column{name: id, typ: e.typ, id: id}
@@ -103,19 +122,18 @@ func (b *binder) partition(op *syntax.PartitionOp, r *relation, c *ctx) *relatio
 // "partition operator", legacy strategy).
 const maxPartitions = 64
 
-// partitionQuery runs a query with a source of its own for each value of By,
-// which stands in it as a constant. The values are asked for: without a way to
-// ask, only the columns are right.
-func (b *binder) partitionQuery(op *syntax.PartitionOp, r *relation, c *ctx) *relation {
+// partitionEach binds a subquery once for each value of By: one with a source of its own, in which the value
+// stands as a constant, or one with an operator that cannot work on all parts together. The values are asked for:
+// without a way to ask, only the columns are right.
+func (b *binder) partitionEach(op *syntax.PartitionOp, r *relation, c *ctx, of func(key expr, env *env) *relation) *relation {
 	e := b.scalar(op.By, c)
-	name := resultName(op.By)
 	if e.typ == Unknown || e.typ == Dynamic {
-		b.errorf(op.By, "SEM0060", "partition by x {…} needs a column of a simple type")
+		b.errorf(op.By, "SEM0060", "partition with this subquery needs a column of a simple type")
 		return nil
 	}
 	keys, ok := b.probe(op.By, "SELECT DISTINCT ("+e.sql+")::VARCHAR AS k FROM "+r.from+" WHERE k IS NOT NULL ORDER BY 1 LIMIT "+formatInt(maxPartitions+1))
 	if len(keys) > maxPartitions {
-		b.errorf(op.By, "SEM0060", "partition by x {…} works on at most %d values: put a subquery in parentheses", maxPartitions)
+		b.errorf(op.By, "SEM0060", "partition with this subquery works on at most %d values: more take one in parentheses, of operators over the rows of the part alone", maxPartitions)
 		return nil
 	}
 	values := make([]expr, len(keys))
@@ -130,9 +148,7 @@ func (b *binder) partitionQuery(op *syntax.PartitionOp, r *relation, c *ctx) *re
 	}
 	var list []source
 	for i := range values {
-		env := newEnv(c.env)
-		env.vars[name] = &value{scalar: &values[i], name: name}
-		sub := b.tabular(op.Query, env)
+		sub := of(values[i], newEnv(c.env))
 		if sub == nil {
 			return nil
 		}

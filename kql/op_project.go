@@ -51,7 +51,7 @@ func (s *selection) addAll(cols []aggColumn) {
 }
 
 func (s *selection) put(col column, e expr) {
-	col.bound, col.bytes, col.shaped = e.bound, e.bytes, e.keepsShape()
+	col.bound, col.bytes, col.shaped, col.scaled = e.bound, e.bytes, e.keepsShape(), e.scaled
 	e.sql, col.weight = weigh(e, s.from)
 	s.cols = append(s.cols, col)
 	ref := col.ref()

@@ -155,7 +155,7 @@ func (b *binder) aggregateColumns(s *selection, f *function, call *syntax.Call, 
 			name = s.m.next()
 			delete(s.m.taken, name)
 		}
-		e := expr{sql: aggSQL(col), typ: col.typ}
+		e := expr{sql: aggSQL(col), typ: col.typ, scaled: col.scaled}
 		if smallAggregates[f.name] {
 			e.bound = smallBound
 		}
@@ -200,7 +200,15 @@ func (b *binder) aggregateCall(f *function, call *syntax.Call, c *ctx, group map
 	if !good {
 		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
 	}
+	if realAggregate(f.name) {
+		for i := range args {
+			args[i] = args[i].unscaled()
+		}
+	}
 	cols, err := f.aggregate(args, names, b.opt.Now)
+	for i := range cols {
+		cols[i].scaled = cols[i].typ == Decimal && allScaled(args)
+	}
 	if err != nil {
 		b.report(call.Span(), "SEM0003", "", err.Error())
 		return []aggColumn{{name: f.name + "_", typ: Unknown, sql: "NULL"}}
@@ -219,5 +227,5 @@ func (b *binder) aggregateScalar(f *function, call *syntax.Call, c *ctx) expr {
 	if len(cols) == 0 {
 		return unknown()
 	}
-	return expr{sql: aggSQL(cols[0]), typ: cols[0].typ}
+	return expr{sql: aggSQL(cols[0]), typ: cols[0].typ, scaled: cols[0].scaled}
 }

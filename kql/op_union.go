@@ -120,6 +120,7 @@ type unionColumns struct {
 	types map[string][]Type // of each name, as they first occur
 	count map[string]int    // how many tables have the name
 	also  map[string]string // the other name it answers to
+	plain map[string]bool   // it is a decimal that is not scaled somewhere
 	// settled names are one column, of the first type: Microsoft's binder keeps
 	// one where the first two tables that have the name agree; what other tables
 	// hold is converted.
@@ -141,6 +142,7 @@ func (u *unionColumns) see(cols []column) {
 		if c.also != "" {
 			u.also[c.name] = c.also
 		}
+		u.plain[c.name] = u.plain[c.name] || !c.scaled
 		k := u.types[c.name]
 		if k == nil {
 			u.order = append(u.order, c.name)
@@ -185,7 +187,7 @@ func (u *unionColumns) layout(inner bool, n int) {
 			as = uniqueName(as, func(s string) bool { return taken[s] || s != name && kept[s] })
 			taken[as] = true
 			u.slots[unionKey{name, t}] = len(u.cols)
-			u.cols = append(u.cols, column{name: as, typ: t, id: used.add(as), also: u.also[as]})
+			u.cols = append(u.cols, column{name: as, typ: t, id: used.add(as), also: u.also[as], scaled: t == Decimal && !u.plain[name]})
 		}
 	}
 }
@@ -202,7 +204,7 @@ func (u *unionColumns) slot(c column) (int, bool) {
 // unite emits the union of list. Columns of one name and type are one column;
 // of one name and several types, one for each type: x_long, x_string.
 func (b *binder) unite(list []source, inner bool, with string) *relation {
-	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, settled: map[string]bool{}, slots: map[unionKey]int{}, with: with}
+	u := &unionColumns{types: map[string][]Type{}, count: map[string]int{}, also: map[string]string{}, plain: map[string]bool{}, settled: map[string]bool{}, slots: map[unionKey]int{}, with: with}
 	if with != "" {
 		u.cols = newColumns(Column{with, String})
 	}
@@ -281,7 +283,7 @@ func (b *binder) unionArm(u *unionColumns, s source, keep []bool, wide bool) []s
 	}
 	for _, c := range s.rel.cols {
 		if i, ok := u.slot(c); ok && keep[i] {
-			own[i] = b.unionValue(c, u.cols[i].typ)
+			own[i] = b.unionValue(c, u.cols[i])
 		}
 	}
 	sql := make([]string, 0, len(own)+1)
@@ -346,9 +348,12 @@ func unionFill(cols, hidden []column) string {
 	return "SELECT " + strings.Join(list, ", ") + " FROM "
 }
 
-// unionValue is column c as type t.
-func (b *binder) unionValue(c column, t Type) string {
-	e := expr{sql: c.ref(), typ: c.typ}
+// unionValue is column c as the column to of the union.
+func (b *binder) unionValue(c, to column) string {
+	e, t := expr{sql: c.ref(), typ: c.typ, scaled: c.scaled}, to.typ
+	if !to.scaled && t == Decimal {
+		e = e.unscaled()
+	}
 	if k, ok := convert(e, t, false); ok {
 		return k.sql
 	}

@@ -18,6 +18,7 @@ type column struct {
 	// weigh.
 	weight int
 	shaped bool   // the Shape column is of this text
+	scaled bool   // it is divided by 10^16, see keepsScale
 	also   string // another name it answers to where no column has that one, or ""
 }
 

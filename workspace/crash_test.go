@@ -179,7 +179,7 @@ func TestFullDisk(t *testing.T) {
 		said[what] = rest
 	}
 	_ = cmd.Wait()
-	if said["error"] != "" || said["query"] != "unavailable" || !strings.Contains(said["watch"], "cannot go on") {
+	if said["error"] != "" || said["query"] != "unavailable" || !strings.Contains(said["watch"], "must be opened anew") {
 		t.Fatalf("the process said %v", said)
 	}
 	db := open(t, path, Options{})

@@ -3,6 +3,7 @@ package workspace
 import (
 	"cmp"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -70,7 +71,11 @@ func fileSize(path string) int64 {
 // noSpace reports whether a write failed for want of space, of which DuckDB has
 // the system's words only.
 func noSpace(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), syscall.ENOSPC.Error()) || strings.Contains(err.Error(), "No space left") || strings.Contains(err.Error(), "quota exceeded"))
+	if err == nil {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(e syscall.Errno) bool { return strings.Contains(text, e.Error()) })
 }
 
 // maxCalls is how many calls are taken in at once. Each holds its records in

@@ -133,6 +133,9 @@ func Open(path string, o Options) (*DB, error) {
 		if path == "" {
 			return nil, err
 		}
+		if noSpace(err) {
+			err = fmt.Errorf("%w when there is space: %w", ErrReopen, err)
+		}
 		return nil, fmt.Errorf("open workspace %s: %w", path, err)
 	}
 	return db, nil
@@ -264,16 +267,19 @@ func (db *DB) append(ctx context.Context, b picket.Batch) error {
 	return db.send(ctx, r)
 }
 
-// Watch waits until ctx ends, or returns an error when DuckDB has given up the
-// database, as it does when the disk is full at a checkpoint: nothing can be
-// read or written then until the file is opened anew. What was acknowledged is
-// in the file. It is for one caller.
+// ErrReopen is in errors after which only opening the workspace anew helps.
+var ErrReopen = errors.New("the workspace must be opened anew")
+
+// Watch waits until ctx ends, or returns an error with [ErrReopen] when DuckDB has
+// given up the database, as it does when the disk is full at a checkpoint: nothing
+// can be read or written then. What was acknowledged is in the file and its log.
+// It is for one caller.
 func (db *DB) Watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-db.failed:
-		return fmt.Errorf("the workspace cannot go on until the next start: %w", err)
+		return fmt.Errorf("%w: %w", ErrReopen, err)
 	}
 }
 

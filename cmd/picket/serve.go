@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"os/signal"
+	"syscall"
 
 	"picket/app"
 )
@@ -63,13 +65,13 @@ func serve(ctx context.Context, args []string, stdio stdio) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stdio.err, &slog.HandlerOptions{Level: level}))
-	a, err := app.New(ctx, c, app.Options{Logger: log, Version: version()})
+	// A write beyond RLIMIT_FSIZE shall be an error, and not the end.
+	signal.Ignore(syscall.SIGXFSZ)
+	err = app.Serve(ctx, c, app.Options{Logger: log, Version: version()}, func(a *app.App) {
+		log.Info("Picket is up", "api", a.URL(), "tls", a.TLSURL(), "syslog", a.SyslogAddr(), "syslog_tls", a.SyslogTLSAddr(), "data", *data)
+	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // a signal while starting is a signal to stop
 	}
-	if err != nil {
-		return err
-	}
-	log.Info("Picket is up", "api", a.URL(), "tls", a.TLSURL(), "syslog", a.SyslogAddr(), "syslog_tls", a.SyslogTLSAddr(), "data", *data)
-	return a.Run(ctx)
+	return err
 }
