@@ -22,6 +22,9 @@ func FuzzNatives(f *testing.F) {
 	asJSON := []string{"kql_parse_xml", "kql_cidr_list", "kql_user_agent", "kql_buildschema", "kql_series", "kql_csv", "kql_command_line"}
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		for _, n := range list {
+			if n.Name == "kql_scan" { // its program is the compiler's alone to write
+				continue
+			}
 			out, ok, err := n.Func([]string{a, b, c, d}[:n.Args])
 			if err != nil && n.Name != "kql_geo_info" {
 				t.Errorf("%s(%q, %q, %q, %q): %v", n.Name, a, b, c, d, err)
