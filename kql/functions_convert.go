@@ -169,11 +169,11 @@ ELSE TRY_CAST(kql_datetime($1) AS BIGINT) END`
 // readTimeSpan reads [-][d.]hh:mm[:ss[.fffffff]], a number with a unit, and a
 // bare number of days.
 var readTimeSpan = strings.Join(strings.Fields(`
-CASE WHEN regexp_full_match($1, '\s*-?([0-9]+[.:])?[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}([.][0-9]*)?)?\s*')
+CASE WHEN regexp_full_match($1, '\s*-?([0-9]{1,8}[.:])?[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}([.][0-9]*)?)?\s*')
 THEN list_transform([regexp_extract($1, '(-?)(?:([0-9]+)[.:])??([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:[.]([0-9]{0,7})[0-9]*)?)?\s*$', ['g', 'd', 'h', 'm', 's', 'f'])],
-lambda "$t": (CASE "$t".g WHEN '-' THEN -1 ELSE 1 END) *
-(coalesce(TRY_CAST("$t".d AS BIGINT), 0) * 864000000000 + "$t".h::BIGINT * 36000000000 + "$t".m::BIGINT * 600000000
-+ coalesce(TRY_CAST("$t".s AS BIGINT), 0) * 10000000 + coalesce(TRY_CAST(rpad("$t".f, 7, '0') AS BIGINT), 0)))[1]
+lambda "$t": TRY_CAST((CASE "$t".g WHEN '-' THEN -1 ELSE 1 END) *
+(coalesce(TRY_CAST("$t".d AS HUGEINT), 0) * 864000000000 + "$t".h::BIGINT * 36000000000 + "$t".m::BIGINT * 600000000
++ coalesce(TRY_CAST("$t".s AS BIGINT), 0) * 10000000 + coalesce(TRY_CAST(rpad("$t".f, 7, '0') AS BIGINT), 0)) AS BIGINT))[1]
 ELSE TRY_CAST((TRY_CAST(regexp_extract($1, '^\s*(-?[0-9]+(?:[.][0-9]+)?)\s*([a-zA-Z]*)\s*$', 1) AS DOUBLE)
 * CASE lower(regexp_extract($1, '^\s*-?[0-9.]+\s*([a-zA-Z]*)\s*$', 1)) WHEN '' THEN 864000000000 `+unitCases()+` END) AS BIGINT) END`), " ")
 

@@ -71,19 +71,21 @@ func datetimeFunctions() []function {
 	}{{"seconds", 10_000_000, false}, {"milliseconds", 10_000, false}, {"microseconds", 10, false}, {"nanoseconds", 100, true}} {
 		fs = append(fs, unixFunction(u.name, u.num, u.div))
 	}
-	for _, p := range [...]struct{ name, start string }{
-		{"day", "(($1 // " + day + " + $2) * " + day + ")"},
+	for _, p := range [...]struct {
+		name, start string
+		most        int64 // in 10,000 years
+	}{
+		{"day", "(($1 // " + day + " + $2) * " + day + ")", 3_653_000},
 		// The week begins on Sunday, the day before 0001-01-01.
-		{"week", "((($1 // " + day + " + 1) // 7 * 7 - 1 + 7 * ($2)) * " + day + ")"},
-		{"month", "(" + ticksOfDate("date_trunc('month', "+dateOf+") + to_months(($2)::INTEGER)") + ")"},
-		{"year", "(" + ticksOfDate("date_trunc('year', "+dateOf+") + to_years(($2)::INTEGER)") + ")"},
+		{"week", "((($1 // " + day + " + 1) // 7 * 7 - 1 + 7 * ($2)) * " + day + ")", 522_000},
+		{"month", "(" + ticksOfDate("date_trunc('month', "+dateOf+") + to_months(($2)::INTEGER)") + ")", 120_000},
+		{"year", "(" + ticksOfDate("date_trunc('year', "+dateOf+") + to_years(($2)::INTEGER)") + ")", 10_000},
 	} {
-		start, one := p.start, strings.ReplaceAll(p.start, "$2", "0")
-		end := strings.ReplaceAll(p.start, "$2", "$2 + 1")
+		at := func(offset string) string { return strings.ReplaceAll(p.start, "$2", offset) }
+		most := atMost("$2", p.most)
 		fs = append(fs,
-			fn("startof"+p.name, tpl(DateTime, one, DateTime), tpl(DateTime, inRange(start), DateTime, Long)),
-			fn("endof"+p.name,
-				tpl(DateTime, "("+strings.ReplaceAll(p.start, "$2", "1")+" - 1)", DateTime), tpl(DateTime, inRange("("+end+" - 1)"), DateTime, Long)))
+			fn("startof"+p.name, tpl(DateTime, at("0"), DateTime), tpl(DateTime, inRange(at(most)), DateTime, Long)),
+			fn("endof"+p.name, tpl(DateTime, "("+at("1")+" - 1)", DateTime), tpl(DateTime, inRange("("+at(most+" + 1")+" - 1)"), DateTime, Long)))
 	}
 	return fs
 }
@@ -101,7 +103,14 @@ func makeTimespan(d, h, m, s string) string {
 
 // inRange makes null of what is before year 1 or after year 9999.
 func inRange(sql string) string {
-	return fmt.Sprintf("TRY(CASE WHEN %s BETWEEN 0 AND %d THEN %[1]s END)", sql, MaxDateTime)
+	return fmt.Sprintf("CASE WHEN %s BETWEEN 0 AND %d THEN %[1]s END", sql, MaxDateTime)
+}
+
+// atMost is an offset to a datetime, or most of its units where it is more or null.
+// These lead out of all years there are, as it would, but with no overflow, which
+// TRY() does not hold: DuckDB computes what an expression has twice beforehand.
+func atMost(offset string, most int64) string {
+	return fmt.Sprintf("greatest(least(%s, %d), -%[2]d)", offset, most)
 }
 
 // unixFunction makes unixtime_…_todatetime(); what no datetime can hold is null.
@@ -185,9 +194,9 @@ func lowerDatetimeAdd(c *call) (string, error) {
 	args := []expr{c.args[2], c.args[1]}
 	switch ticks, months := clockUnits[u], monthUnits[u]; {
 	case months > 0:
-		return inRange(expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(($2 * "+strconv.Itoa(months)+")::INTEGER)"), day), args)), nil
+		return inRange(expand(fmt.Sprintf("(%s + $1 %% %s)", ticksOfDate(dateOf+" + to_months(("+atMost("$2", int64(120_000/months))+" * "+strconv.Itoa(months)+")::INTEGER)"), day), args)), nil
 	case ticks > 0:
-		return inRange(expand(fmt.Sprintf("($1 + $2 * %d)", ticks), args)), nil
+		return inRange(expand(fmt.Sprintf("($1 + %s * %d)", atMost("$2", MaxDateTime/ticks+1), ticks), args)), nil
 	case u == "nanosecond":
 		return inRange(expand("($1 + $2 // 100)", args)), nil
 	}

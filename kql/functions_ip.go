@@ -63,7 +63,8 @@ func dottedIPv4(n string) string {
 // compareIPv4 compares two addresses by the bits that both prefixes, and the
 // third argument, leave; form takes the two numbers.
 func compareIPv4(form string, result Type) sig {
-	p := `least("$r".a.p, "$r".b.p, coalesce($3, 32))`
+	// Both bounds, since least() passes over the NULL of what is no address.
+	p := `greatest(least("$r".a.p, "$r".b.p, coalesce($3, 32), 32), 0)`
 	return tpl(result, `(list_transform([{a: `+ipv4Of("$1")+`, b: `+ipv4Of("$2")+`}], lambda "$r": `+
 		fmt.Sprintf(form, maskIPv4(`"$r".a.n`, p), maskIPv4(`"$r".b.n`, p))+`)[1])`, String, String, Long).from(2)
 }

@@ -282,7 +282,7 @@ func ParseTimeSpan(s string) (Ticks, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || strings.ContainsAny(s, "xXpPnNiI_") || math.Abs(v*unit) > math.MaxInt64/2 {
+	if err != nil || strings.ContainsAny(s, "xXpPnNiI_") || math.Abs(v*unit) >= math.MaxInt64 {
 		return bad()
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && unit >= 1 {
@@ -290,6 +290,9 @@ func ParseTimeSpan(s string) (Ticks, error) {
 	}
 	return Ticks(math.Round(v * unit)), nil
 }
+
+// maxDays are the whole days that a timespan can have.
+const maxDays = math.MaxInt64 / uint64(ticksPerDay)
 
 // parseClock reads [-][d.]hh:mm[:ss[.f]].
 func parseClock(s string) (Ticks, bool) {
@@ -307,7 +310,7 @@ func parseClock(s string) (Ticks, bool) {
 	}
 	if d, rest, ok := strings.Cut(s, "."); ok {
 		n, err := strconv.ParseUint(d, 10, 24)
-		if err != nil {
+		if err != nil || n > maxDays {
 			return 0, false
 		}
 		total, s = Ticks(n)*ticksPerDay, rest
@@ -315,7 +318,7 @@ func parseClock(s string) (Ticks, bool) {
 	parts := strings.Split(s, ":")
 	if len(parts) == 4 { // d:hh:mm:ss
 		n, err := strconv.ParseUint(parts[0], 10, 24)
-		if err != nil {
+		if err != nil || n > maxDays {
 			return 0, false
 		}
 		total, parts = Ticks(n)*ticksPerDay, parts[1:]
@@ -332,9 +335,8 @@ func parseClock(s string) (Ticks, bool) {
 		}
 		total += Ticks(n) * unit[i]
 	}
-	total += frac
-	if neg {
-		total = -total
+	if total += frac; neg { // the least timespan has no positive counterpart, and is its own
+		return -total, total >= 0 || total == math.MinInt64
 	}
-	return total, true
+	return total, total >= 0
 }
