@@ -58,7 +58,7 @@ func OpenSources(cfg Config, db *state.DB, metrics prometheus.Registerer, log *s
 	}
 	datasets, _, err := OpenDatasets(cfg.Data)
 	report("data set", err)
-	providers, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
+	providers, err := providersOf(cfg)
 	report("provider", err)
 
 	s := &Sources{Datasets: datasets}
@@ -85,11 +85,11 @@ func OpenSources(cfg Config, db *state.DB, metrics prometheus.Registerer, log *s
 	} else if cfg.ReverseDNS {
 		resolver = net.DefaultResolver
 	}
-	own, err := ingest.Addresses()
+	host, err := ingest.Addresses()
 	if err != nil {
 		log.Warn("this host's own addresses are unknown", "err", err)
 	}
-	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: own, ForcePublic: cfg.ForcePublic, Listed: s.Datasets.Skip})
+	s.Skip = reputation.NewSkipper(reputation.SkipOptions{Own: cfg.Own, Host: host, ForcePublic: cfg.ForcePublic, Listed: s.Datasets.Skip})
 	s.Engine = reputation.NewEngine(db, reputation.EngineOptions{
 		Skip: s.Skip, Locals: []reputation.Local{reputation.Store{DB: db, Logger: log}, s.Datasets}, Providers: providers, Keys: keys, Resolver: resolver, Metrics: metrics, Logger: log,
 	})
@@ -97,26 +97,39 @@ func OpenSources(cfg Config, db *state.DB, metrics prometheus.Registerer, log *s
 	return s, nil
 }
 
+// providersOf returns the user's own providers, and of those that ship the ones that
+// the configuration names: whom addresses are shown to is for the user to say.
+func providersOf(cfg Config) ([]*reputation.Provider, error) {
+	shipped, own, err := described(cfg.Data, providersDir, reputation.LoadProviders, func(p *reputation.Provider) string { return p.Name })
+	shipped = slices.DeleteFunc(shipped, func(p *reputation.Provider) bool {
+		_, named := cfg.Providers[p.Name]
+		return !named
+	})
+	return append(shipped, own...), err
+}
+
 // OpenDatasets returns the data sets of a data folder, those that are shipped and
 // the user's own. Those that cannot be read are named in the error; the others are
 // there.
 func OpenDatasets(data string) (*reputation.Datasets, []*reputation.Dataset, error) {
-	sets, err := described(data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
+	sets, own, err := described(data, datasetsDir, reputation.LoadDatasets, func(d *reputation.Dataset) string { return d.Name })
+	sets = append(sets, own...)
 	datasets := reputation.NewDatasets(filepath.Join(data, fetchedDir), sets, nil, nil)
 	return datasets, sets, errors.Join(err, datasets.Load())
 }
 
-// described loads the shipped descriptions of a kind and the user's own, which win.
-func described[T any](data, dir string, load func(fs.FS, string) ([]T, error), name func(T) string) ([]T, error) {
-	out, err := load(reputation.Shipped, dir)
+// described loads the shipped descriptions of a kind and the user's own, which
+// take the place of shipped ones of their names.
+func described[T any](data, dir string, load func(fs.FS, string) ([]T, error), name func(T) string) (shipped, own []T, err error) {
+	shipped, err = load(reputation.Shipped, dir)
 	if _, statErr := os.Stat(filepath.Join(data, dir)); data == "" || statErr != nil {
-		return out, err
+		return shipped, nil, err
 	}
 	own, ownErr := load(os.DirFS(data), dir)
 	for _, v := range own {
-		out = slices.DeleteFunc(out, func(other T) bool { return name(other) == name(v) })
+		shipped = slices.DeleteFunc(shipped, func(other T) bool { return name(other) == name(v) })
 	}
-	return append(out, own...), errors.Join(err, ownErr)
+	return shipped, own, errors.Join(err, ownErr)
 }
 
 // providerKeys reads the keys that stand in files of their own.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,5 +29,26 @@ func TestProviderWithoutKey(t *testing.T) {
 	}
 	if got := log.String(); strings.Count(got, "is not asked") != 1 || !strings.Contains(got, "provider=virustotal") || strings.Contains(got, "secret") {
 		t.Errorf("%s", got)
+	}
+}
+
+// Nobody is shown an address whom the user has not named, also where no key is needed.
+func TestProvidersOf(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Data = t.TempDir()
+	if got, err := providersOf(cfg); len(got) != 0 || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := os.Mkdir(filepath.Join(cfg.Data, providersDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mine := "name: mine\ntitle: Mine\nkey: none\nreliability: A\nrequest: {url: \"https://mine.example/{ip}\"}\nanswer: '{}'\n"
+	if err := os.WriteFile(filepath.Join(cfg.Data, providersDir, "mine.yaml"), []byte(mine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Providers = map[string]ProviderConfig{"internetdb": {}}
+	got, err := providersOf(cfg)
+	if len(got) != 2 || got[0].Name != "internetdb" || got[1].Name != "mine" || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -74,11 +74,6 @@ func TestEnrichWaits(t *testing.T) {
 	description := "name: %s\ntitle: %s\nkey: none\nreliability: A\nprice_usd: %s\nrequest: {url: \"" + srv.URL + "/%[1]s/{ip}\"}\nanswer: 'if .bad then {verdict: \"malicious\", confidence: 90} else {} end'\n"
 	placed(t, filepath.Join(data, "providers", "later.yaml"), fmt.Sprintf(description, "later", "Later", "0"))
 	placed(t, filepath.Join(data, "providers", "dear.yaml"), fmt.Sprintf(description, "dear", "Dear", "0.4"))
-	var off strings.Builder
-	for _, name := range []string{"dshield", "greynoise-community", "internetdb"} { // those that ask for no key
-		fmt.Fprintf(&off, "  %s: {off: true}\n", name)
-	}
-	placed(t, filepath.Join(data, "picket.yaml"), "providers:\n"+off.String())
 	log := placed(t, filepath.Join(t.TempDir(), "a.log"), "45.83.64.1\n45.83.64.1\n45.83.64.2\n45.83.64.3\n10.0.0.1\n")
 	text := picketIn(t, "enrich", "--data", data, "--format", "json", "--max-cost", "0.8", log)
 	var rows []struct {
