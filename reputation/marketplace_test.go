@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -51,7 +52,11 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ProductCode  string
 		UsageRecords []awsRecord
 	}
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-Amz-Target") != "AWSMPMeteringService.BatchMeterUsage" ||
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &in)
+	}
+	if err != nil || r.Header.Get("X-Amz-Target") != "AWSMPMeteringService.BatchMeterUsage" ||
 		!strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIDTEST/") {
 		f.Errorf("%v, target %s, authorization %s", err, r.Header.Get("X-Amz-Target"), r.Header.Get("Authorization"))
 	}
