@@ -194,15 +194,19 @@ type interruptible struct {
 }
 
 // Read implements [io.Reader]. When ctx has ended, p may still be written to.
-func (r interruptible) Read(p []byte) (n int, err error) {
-	done := make(chan struct{})
+func (r interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
 	go func() {
-		defer close(done)
-		n, err = r.Reader.Read(p)
+		n, err := r.Reader.Read(p)
+		done <- result{n, err}
 	}()
 	select {
-	case <-done:
-		return n, err
+	case got := <-done:
+		return got.n, got.err
 	case <-r.ctx.Done():
 		return 0, r.ctx.Err()
 	}
