@@ -171,13 +171,20 @@ kql_special('beta_cdf', ("$t".f / ("$t".f + "$t".t))::VARCHAR, ("$t".f / 2)::VAR
 
 // jsonString writes s as JSON without escaping what HTML alone minds.
 func jsonString(s string) json.RawMessage {
+	text, err := encodeJSON(strings.ToValidUTF8(s, "\uFFFD"))
+	if err != nil {
+		return json.RawMessage(`""`)
+	}
+	return text
+}
+
+// encodeJSON is json.Marshal, without escaping what HTML alone minds.
+func encodeJSON(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(strings.ToValidUTF8(s, "\uFFFD")); err != nil {
-		return json.RawMessage(`""`)
-	}
-	return bytes.TrimSpace(b.Bytes())
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // hashOf is the XXH64 of a text, or of a number as its eight bytes.

@@ -226,16 +226,13 @@ func scanBinary(op syntax.Kind, l, r *scanNode, lt, rt Type) (*scanNode, Type, b
 	} else if rt == Real && whole(lt) {
 		l, lt = &scanNode{Op: "real", Kind: scanReal, Args: []*scanNode{l}}, Real
 	}
-	n := &scanNode{Kind: scanBool, Args: []*scanNode{l, r}}
+	n := &scanNode{Op: op.String(), Kind: scanBool, Args: []*scanNode{l, r}}
 	switch op {
 	case syntax.AND, syntax.OR:
-		n.Op = map[syntax.Kind]string{syntax.AND: "and", syntax.OR: "or"}[op]
 		return n, Bool, lt == Bool && rt == Bool
 	case syntax.EQ, syntax.NE, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
-		n.Op = map[syntax.Kind]string{syntax.EQ: "==", syntax.NE: "!=", syntax.LT: "<", syntax.LE: "<=", syntax.GT: ">", syntax.GE: ">="}[op]
 		return n, Bool, lt == rt && (lt != String || op == syntax.EQ || op == syntax.NE) || whole(lt) && whole(rt)
 	case syntax.ADD, syntax.SUB, syntax.MUL:
-		n.Op = map[syntax.Kind]string{syntax.ADD: "+", syntax.SUB: "-", syntax.MUL: "*"}[op]
 		t := arithType(op, lt, rt)
 		k, ok := scanKindOf(t)
 		n.Kind = k
