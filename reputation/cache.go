@@ -263,7 +263,7 @@ func readAnswer(body []byte, ip netip.Addr) (labels int, whole bool, err error) 
 			return 0, false, fmt.Errorf("the body is for %s", clip(*found.IP))
 		}
 	}
-	return len(*found.Ttps), found.Status != StatusPartial && found.Status != "stale", nil
+	return len(*found.Ttps), found.Status != StatusPartial && found.Status != StatusStale, nil
 }
 
 // response makes the answer one for req. hit says that req cost nothing.

@@ -15,6 +15,10 @@ const (
 	StatusSkipped  = "skipped" // no source was asked: Reason says why
 )
 
+// StatusStale is the status of Picket's answer in Prowl's form when all sources have
+// answered, one of them with an old answer; see [Profile.Stale].
+const StatusStale = "stale"
+
 // A Profile is what is known of one address, from all sources together.
 type Profile struct {
 	IP netip.Addr `json:"ip"`

@@ -168,7 +168,7 @@ func answerOf(p *reputation.Profile) prowlAnswer {
 	case p.Status == reputation.StatusPartial:
 		a.Status, a.Reason, a.WaitingUntil = p.Status, p.Reason, prowlTime(p.WaitsUntil())
 	case p.Stale():
-		a.Status, a.Reason = "stale", p.Reason
+		a.Status, a.Reason = reputation.StatusStale, p.Reason
 	}
 	for _, f := range p.Sources {
 		if f.Verdict != "" && f.Title != "" {
