@@ -41,9 +41,6 @@ const (
 
 var finders = sync.Pool{New: func() any { return &finder{known: map[string]driver.Value{}, alone: map[netip.Addr]driver.Value{}} }}
 
-// noAddress is what a row without addresses holds.
-var noAddress driver.Value = ""
-
 // findAddresses sets the value of rows at the position to to their addresses;
 // cells are those of the values behind the first.
 func findAddresses(rows [][]driver.Value, cells []cell, to int) {
@@ -98,7 +95,7 @@ func (f *finder) fill(rows [][]driver.Value, to int) {
 func (f *finder) stored(found []address.Match) driver.Value {
 	alone := len(found) == 1 && found[0].Bits < 0
 	if len(found) == 0 {
-		return noAddress
+		return noText
 	} else if alone {
 		if v, ok := f.alone[found[0].Addr]; ok {
 			return v

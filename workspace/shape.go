@@ -111,7 +111,7 @@ func (s *shaper) fill(rows [][]driver.Value, text int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
-		shape := noShape
+		shape := noText
 		if t, ok := row[text].(string); ok {
 			shape = s.shape(t)
 		}
@@ -119,14 +119,14 @@ func (s *shaper) fill(rows [][]driver.Value, text int) {
 	}
 }
 
-// noShape is what rows without a shape hold.
-var noShape driver.Value = ""
+// noText is what rows without a shape, or without addresses, hold.
+var noText driver.Value = ""
 
 // shape returns the shape of text, or "" for one that has none or a new one.
 func (s *shaper) shape(text string) driver.Value {
 	var ok bool
 	if s.buf, ok = kql.AppendShape(s.buf[:0], text); !ok {
-		return noShape
+		return noText
 	}
 	if v, ok := s.known[string(s.buf)]; ok {
 		return v
@@ -139,7 +139,7 @@ func (s *shaper) shape(text string) driver.Value {
 		}
 		if seen := &s.once[h%uint64(len(s.once))]; *seen != h {
 			*seen = h
-			return noShape
+			return noText
 		}
 		v = string(s.buf)
 	}

@@ -236,15 +236,15 @@ func TestShapesOfOldTables(t *testing.T) {
 
 func TestShaper(t *testing.T) {
 	s := newShaper()
-	if got := s.shape("Failed password for root"); got != noShape {
+	if got := s.shape("Failed password for root"); got != noText {
 		t.Errorf("what is seen first has the shape %q", got)
 	}
-	if got := s.shape("failed PASSWORD for root"); got == noShape {
+	if got := s.shape("failed PASSWORD for root"); got == noText {
 		t.Error("what is seen again has no shape")
 	}
 	for i := range 100_000 {
 		text := "text " + strings.Repeat("x", i%7) + letters(i)
-		if got := s.shape(text); got != noShape && i < maxKnown {
+		if got := s.shape(text); got != noText && i < maxKnown {
 			t.Fatalf("%q has the shape %q at its first sight", text, got)
 		}
 		s.shape(text)
@@ -252,7 +252,7 @@ func TestShaper(t *testing.T) {
 			t.Fatalf("%d and %d shapes are kept", len(s.known), len(s.older))
 		}
 	}
-	if got := s.shape("Failed password for root"); got != noShape {
+	if got := s.shape("Failed password for root"); got != noText {
 		t.Error("what was not seen for long is kept")
 	}
 }
