@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"picket"
-
 	"picket/collection"
 	"picket/ingest"
 )

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"sync"
 
-	"picket"
-
 	"github.com/klauspost/compress/zstd"
+
+	"picket"
 )
 
 // A spool keeps batches on disk until they are sent. A batch is a file; the names

@@ -10,9 +10,8 @@ import (
 	"net/http"
 	"slices"
 
-	"picket/collection"
-
 	"picket"
+	"picket/collection"
 )
 
 // maxIngest is the Logs Ingestion API's limit for one call, before and after
