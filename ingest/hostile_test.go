@@ -326,6 +326,15 @@ func TestHostileGarbage(t *testing.T) {
 	before := server.Stats().Committed
 	send(t, good, "<13>Nov 23 03:12:59 h a: after the noise\n")
 	awaitStats(t, server, "a good sender", func(got Stats) bool { return got.Committed > before })
+	// Those over TLS may all have been refused, for want of room: one comes when there is some.
+	awaitStats(t, server, "room for another", func(got Stats) bool { return got.Connections <= 1 })
+	late, err := net.Dial("tcp", server.TLSAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	_, _ = late.Write(noise)
+	awaitStats(t, server, "noise over TLS", func(got Stats) bool { return got.Insecure > 0 })
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
