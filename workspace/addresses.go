@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"bytes"
-	"database/sql/driver"
 	"net/netip"
 	"strings"
 	"sync"
@@ -21,9 +20,9 @@ type finder struct {
 	buf   []byte
 	// known are texts of addresses as they are stored: most rows have those of a
 	// row before.
-	known map[string]driver.Value
+	known map[string]string
 	// alone are those of rows with one address.
-	alone map[netip.Addr]driver.Value
+	alone map[netip.Addr]string
 }
 
 const (
@@ -39,37 +38,35 @@ const (
 	shortText = 24
 )
 
-var finders = sync.Pool{New: func() any { return &finder{known: map[string]driver.Value{}, alone: map[netip.Addr]driver.Value{}} }}
+var finders = sync.Pool{New: func() any { return &finder{known: map[string]string{}, alone: map[netip.Addr]string{}} }}
 
-// findAddresses sets the value of rows at the position to to their addresses;
-// cells are those of the values behind the first.
-func findAddresses(rows [][]driver.Value, cells []cell, to int) {
-	var texts []int
-	for j, c := range cells {
-		if c.kind == kql.String || c.kind == kql.Dynamic {
-			texts = append(texts, 1+j)
+// findAddresses returns the addresses of n rows with these columns.
+func findAddresses(columns []column, n int) column {
+	var texts [][]string
+	for _, c := range columns {
+		if c.texts != nil {
+			texts = append(texts, c.texts)
 		}
 	}
 	f := finders.Get().(*finder)
 	defer finders.Put(f)
-	for len(rows) > 0 {
+	found := newColumn(kql.String, n)
+	for row := 0; row < n; {
 		f.text, f.ends = f.text[:0], f.ends[:0]
-		for _, row := range rows {
-			for _, j := range texts {
-				if s, ok := row[j].(string); ok && mayHoldAddress(s) {
+		for ; row < n && len(f.text) < findSize; row++ {
+			for _, t := range texts {
+				if s := t[row]; mayHoldAddress(s) {
 					f.text = append(append(f.text, s...), '\n')
 				}
 			}
-			if f.ends = append(f.ends, len(f.text)); len(f.text) >= findSize {
-				break
-			}
+			f.ends = append(f.ends, len(f.text))
 		}
-		f.fill(rows[:len(f.ends)], to)
-		rows = rows[len(f.ends):]
+		found.texts = f.append(found.texts)
 	}
 	if cap(f.text) > 4*findSize { // of rows as long as few are
 		f.text = nil
 	}
+	return found
 }
 
 // mayHoldAddress reports false for a short text, such as a name, that has surely none.
@@ -77,25 +74,26 @@ func mayHoldAddress(s string) bool {
 	return len(s) > shortText || strings.IndexByte(s, '.') >= 0 || strings.IndexByte(s, ':') >= 0
 }
 
-// fill sets the values of rows whose texts are f's.
-func (f *finder) fill(rows [][]driver.Value, to int) {
+// append appends the addresses of the rows whose texts are f's.
+func (f *finder) append(to []string) []string {
 	f.found = address.Append(f.found[:0], f.text, address.Options{})
 	rest := f.found
-	for i, row := range rows {
+	for _, end := range f.ends {
 		n := 0
-		for n < len(rest) && rest[n].Start < f.ends[i] {
+		for n < len(rest) && rest[n].Start < end {
 			n++
 		}
-		row[to] = f.stored(rest[:n])
+		to = append(to, f.stored(rest[:n]))
 		rest = rest[n:]
 	}
+	return to
 }
 
 // stored is what a row with these addresses holds.
-func (f *finder) stored(found []address.Match) driver.Value {
+func (f *finder) stored(found []address.Match) string {
 	alone := len(found) == 1 && found[0].Bits < 0
 	if len(found) == 0 {
-		return noText
+		return ""
 	} else if alone {
 		if v, ok := f.alone[found[0].Addr]; ok {
 			return v
@@ -124,11 +122,10 @@ func (f *finder) stored(found []address.Match) driver.Value {
 	}
 	v, ok := f.known[string(f.buf)]
 	if !ok {
-		s := string(f.buf)
-		if v = s; len(s) > longestKept {
+		if v = string(f.buf); len(v) > longestKept {
 			return v
 		}
-		keep(f.known, s, v)
+		keep(f.known, v, v)
 	}
 	if alone {
 		keep(f.alone, found[0].Addr, v)
@@ -137,7 +134,7 @@ func (f *finder) stored(found []address.Match) driver.Value {
 }
 
 // keep adds to what is known, of which there are not too many.
-func keep[K comparable](known map[K]driver.Value, k K, v driver.Value) {
+func keep[K comparable](known map[K]string, k K, v string) {
 	if len(known) >= maxAddresses {
 		clear(known)
 	}

@@ -41,10 +41,10 @@ func whole(group []request) bool {
 	var rows int
 	var bytes int64
 	for _, r := range group {
-		if r.id != "" && !r.ephemeral || r.table != group[0].table || !slices.Equal(r.columns, group[0].columns) {
+		if r.id != "" && !r.ephemeral || r.table != group[0].table || !slices.Equal(r.rows.names, group[0].rows.names) {
 			return false
 		}
-		rows += len(r.rows)
+		rows += r.rows.rows
 		bytes += r.bytes
 	}
 	return rows <= maxFlush && bytes <= maxFlushBytes
@@ -74,15 +74,15 @@ func (w *writer) transaction(group []request) (err error) {
 		} else if !fresh {
 			continue
 		}
-		key := appenderKey{r.table, strings.Join(r.columns, "\x00")}
-		if err := w.put(key, r); err != nil {
+		key := appenderKey{r.table, strings.Join(r.rows.names, "\x00")}
+		if err := w.put(key, &r.rows); err != nil {
 			return fmt.Errorf("table %s: %w", r.table, err)
 		}
 		touched[key] = true
 		written = append(written, r)
 	}
 	for key := range touched {
-		if err := w.appenders[key].Flush(); err != nil {
+		if err := w.appenders[key].flush(); err != nil {
 			return fmt.Errorf("table %s: %w", key.table, err)
 		}
 	}
@@ -132,25 +132,20 @@ func (w *writer) fresh(r request, brief map[string]bool) (bool, error) {
 	}
 }
 
-// put gives the rows of r to their appender.
-func (w *writer) put(key appenderKey, r request) error {
-	a, err := w.appender(key, r.columns)
+// put gives rows to their appender.
+func (w *writer) put(key appenderKey, rows *block) error {
+	a, err := w.appender(key, rows.names)
 	if err != nil {
 		return err
 	}
-	for _, row := range r.rows {
-		if err := a.AppendRow(row...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.append(rows)
 }
 
 // count notes what was committed.
 func (w *writer) count(written []request) {
 	for _, r := range written {
 		w.usage.add(r.table, w.db.now(), r.bytes)
-		w.db.metrics.rows.WithLabelValues(r.table).Add(float64(len(r.rows)))
+		w.db.metrics.rows.WithLabelValues(r.table).Add(float64(r.rows.rows))
 		w.db.metrics.bytes.WithLabelValues(r.table).Add(float64(r.bytes))
 	}
 	if err := w.usage.due(w.flushUsage); err != nil {

@@ -1,10 +1,11 @@
 package workspace
 
 import (
+	"database/sql/driver"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/duckdb/duckdb-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -22,30 +23,25 @@ func TestAppenderHoldsAGroup(t *testing.T) {
 	}
 	defer conn.Close()
 	err = conn.Raw(func(c any) error {
-		dc, ok := c.(*duckdb.Conn)
-		if !ok {
-			t.Fatalf("a %T", c)
-		}
-		a, err := duckdb.NewAppenderWithColumns(dc, "", "", "Syslog", []string{"SyslogMessage"})
+		a, err := newAppender(c.(driver.Conn), "Syslog", []string{"SyslogMessage"})
 		if err != nil {
 			return err
 		}
-		text := strings.Repeat("x", maxFlushBytes/maxFlush)
-		for range maxFlush {
-			if err := a.AppendRow(text); err != nil {
-				return err
-			}
+		defer a.close()
+		rows := block{columns: []column{{texts: slices.Repeat([]string{strings.Repeat("x", maxFlushBytes/maxFlush)}, maxFlush)}}, rows: maxFlush}
+		if err := a.append(&rows); err != nil {
+			return err
 		}
 		if n := query(t, db, "Syslog | count", kql.Options{})[0][0]; n != int64(0) {
 			t.Errorf("%v rows are there before the flush", n)
 		}
-		if err := a.Flush(); err != nil {
+		if err := a.flush(); err != nil {
 			return err
 		}
 		if n := query(t, db, "Syslog | count", kql.Options{})[0][0]; n != int64(maxFlush) {
 			t.Errorf("%v rows are there after the flush, want %d", n, maxFlush)
 		}
-		return a.Close()
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +49,7 @@ func TestAppenderHoldsAGroup(t *testing.T) {
 }
 
 func TestWhole(t *testing.T) {
-	syslog := func(r request) request { r.table, r.columns = "Syslog", []string{"a", "b"}; return r }
+	syslog := func(r request) request { r.table, r.rows.names = "Syslog", []string{"a", "b"}; return r }
 	one := syslog(request{})
 	for name, c := range map[string]struct {
 		group []request
@@ -62,8 +58,8 @@ func TestWhole(t *testing.T) {
 		"one":               {[]request{one}, true},
 		"two of a kind":     {[]request{one, syslog(request{id: "1", ephemeral: true})}, true},
 		"an id":             {[]request{one, syslog(request{id: "1"})}, false},
-		"another table":     {[]request{one, {table: "Heartbeat", columns: one.columns}}, false},
-		"other columns":     {[]request{one, {table: "Syslog", columns: []string{"a"}}}, false},
+		"another table":     {[]request{one, {table: "Heartbeat", rows: one.rows}}, false},
+		"other columns":     {[]request{one, {table: "Syslog", rows: block{names: []string{"a"}}}}, false},
 		"too many bytes":    {[]request{one, syslog(request{bytes: maxFlushBytes + 1})}, false},
 		"too many together": {[]request{syslog(request{bytes: maxFlushBytes}), syslog(request{bytes: 1})}, false},
 	} {

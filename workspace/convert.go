@@ -18,69 +18,58 @@ import (
 
 var background = context.Background()
 
-// convert turns the rows of b into what DuckDB holds, and names the columns that
-// they are of: the hidden ingestion time first, then those that are given,
-// TimeGenerated, the row's addresses, and the shape of a text last. The table's defaults fill the others.
+// convert turns the rows of b into what DuckDB holds. Their columns are the hidden
+// ingestion time first, then those that are given, TimeGenerated, and last what is
+// found in the texts: the row's addresses and the shape of a text. The table's
+// defaults fill the others.
 func (db *DB) convert(b picket.Batch) (r request, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
 		return r, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
 	}
-	cells, columns, err := db.cellsOf(t, b.Columns)
+	cells, names, err := db.cellsOf(t, b.Columns, len(b.Rows))
 	if err != nil {
 		return r, err
 	}
-	addresses := -1
-	if t.Addressed {
-		addresses = len(columns)
-		columns = append(columns, kql.Addresses)
-	}
-	text := slices.Index(b.Columns, t.Shaped)
-	if text >= 0 {
-		columns = append(columns, kql.Shape)
-	}
-	var now driver.Value = kql.TicksOf(db.now())
-	width := len(columns)
-	rows := make([][]driver.Value, len(b.Rows))
-	var bytes int64
-	values := make([]driver.Value, width*len(b.Rows))
 	for i, in := range b.Rows {
-		if len(in) != len(b.Columns) {
-			return r, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
+		if len(in) != len(cells) {
+			return r, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(cells))
 		}
-		row := values[i*width : (i+1)*width : (i+1)*width]
-		row[0] = now
 		for j, v := range in {
-			if row[1+j], err = cells[j].convert(v); err != nil {
+			if err := cells[j].add(v); err != nil {
 				return r, picket.Errorf(picket.Invalid, "append: table %s, row %d, column %s: %w", b.Table, i+1, b.Columns[j], err)
 			}
-			bytes += sizeOf(row[1+j])
 		}
-		for j := 1 + len(in); j < width; j++ {
-			row[j] = now
-		}
-		rows[i] = row
 	}
-	if addresses >= 0 {
-		findAddresses(rows, cells, addresses)
+	r = request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, rows: block{rows: len(b.Rows)}}
+	now := column{numbers: slices.Repeat([]int64{kql.TicksOf(db.now())}, len(b.Rows))}
+	r.rows.add(kql.IngestionTime, now)
+	for i, c := range cells {
+		r.rows.add(names[i], c.column)
+		r.bytes += c.size()
 	}
-	if text >= 0 {
-		db.shaperOf(b.Table).fill(rows, 1+text)
+	if len(names) > len(cells) {
+		r.rows.add(names[len(cells)], now)
 	}
-	return request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, columns: columns, rows: rows, bytes: bytes}, nil
+	if t.Addressed {
+		r.rows.add(kql.Addresses, findAddresses(r.rows.columns, len(b.Rows)))
+	}
+	if i := slices.Index(b.Columns, t.Shaped); i >= 0 {
+		r.rows.add(kql.Shape, db.shaperOf(b.Table).shapes(cells[i].texts))
+	}
+	return r, nil
 }
 
-// cellsOf returns what converts the values of the named columns, and all
-// columns of the rows that convert makes, as SQL has them.
-func (db *DB) cellsOf(t *kql.Table, names []string) (cells []cell, columns []string, err error) {
+// cellsOf returns what takes n values of each of the named columns, and their names
+// in SQL; TimeGenerated, where the table has it and it is not given, is one more name.
+func (db *DB) cellsOf(t *kql.Table, columns []string, n int) (cells []cell, names []string, err error) {
 	ids := kql.Identifiers(t.Columns)
 	index := make(map[string]int, len(t.Columns))
 	for i, c := range t.Columns {
 		index[c.Name] = i
 	}
-	columns = append(make([]string, 0, len(names)+4), kql.IngestionTime)
 	given := make([]bool, len(t.Columns))
-	for _, name := range names {
+	for _, name := range columns {
 		i, ok := index[name]
 		if !ok {
 			return nil, nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", t.Name, name)
@@ -89,13 +78,13 @@ func (db *DB) cellsOf(t *kql.Table, names []string) (cells []cell, columns []str
 			return nil, nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
 		}
 		given[i] = true
-		columns = append(columns, ids[i])
-		cells = append(cells, cell{kind: t.Columns[i].Type, blank: db.blank(t, t.Columns[i])})
+		names = append(names, ids[i])
+		cells = append(cells, cell{column: newColumn(t.Columns[i].Type, n), kind: t.Columns[i].Type, blank: db.blank(t, t.Columns[i])})
 	}
 	if i, ok := index["TimeGenerated"]; ok && !given[i] && t.Columns[i].Type == kql.DateTime {
-		columns = append(columns, ids[i])
+		names = append(names, ids[i])
 	}
-	return cells, columns, nil
+	return cells, names, nil
 }
 
 // blank is what a column holds when nothing is given: an empty string, NULL for
@@ -114,30 +103,44 @@ func (db *DB) blank(t *kql.Table, c kql.Column) driver.Value {
 	return ""
 }
 
-// A cell converts the values of one column. A time that repeats, as those of
-// lines that came together do, is converted once.
+// A cell takes the values of one column. A time that repeats, as those of lines
+// that came together do, is converted once.
 type cell struct {
+	column
 	kind  kql.Type
-	blank driver.Value
+	blank driver.Value // for no value
 
 	last  time.Time
-	ticks driver.Value // of last; nil for none
+	ticks int64 // of last; 0 for none
 }
 
-func (c *cell) convert(v any) (driver.Value, error) {
-	if v == nil {
-		return c.blank, nil
+// add converts v and puts it behind the others.
+func (c *cell) add(v any) error {
+	switch x := v.(type) {
+	case nil:
+		c.column.add(c.blank)
+		return nil
+	case string:
+		if c.kind == kql.String && utf8.ValidString(x) {
+			c.texts = append(c.texts, x)
+			return nil
+		}
+	case time.Time:
+		if c.kind == kql.DateTime && c.ticks != 0 && x == c.last {
+			c.numbers = append(c.numbers, c.ticks)
+			return nil
+		}
 	}
-	at, ok := v.(time.Time)
-	if !ok || c.kind != kql.DateTime {
-		return convertValue(v, c.kind)
+	held, err := convertValue(v, c.kind)
+	if err != nil {
+		return err
 	}
-	if c.ticks != nil && at == c.last {
-		return c.ticks, nil
+	c.column.add(held)
+	if at, ok := v.(time.Time); ok {
+		c.last = at
+		c.ticks, _ = held.(int64)
 	}
-	ticks, err := convertValue(v, c.kind)
-	c.last, c.ticks = at, ticks
-	return ticks, err
+	return nil
 }
 
 // convertValue turns a Go value into what DuckDB holds for type t.
@@ -174,7 +177,7 @@ func convertValue(v any, t kql.Type) (driver.Value, error) {
 		}
 	case kql.Guid:
 		if s, ok := v.(string); ok {
-			return strings.ToLower(s), nil
+			return strings.ToLower(cleanText(s)), nil
 		}
 	}
 	return nil, fmt.Errorf("a %T does not fit type %s", v, t)
@@ -193,9 +196,6 @@ func datetime(x time.Time) (driver.Value, error) {
 func text(v any) (driver.Value, error) {
 	switch x := v.(type) {
 	case string:
-		if utf8.ValidString(x) {
-			return v, nil // as it came: another value of the same text would be garbage for each row
-		}
 		return cleanText(x), nil
 	case []byte:
 		return cleanText(string(x)), nil

@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"picket"
 	"picket/kql"
@@ -17,8 +16,7 @@ type request struct {
 	table     string
 	id        string
 	ephemeral bool
-	columns   []string // of rows, as SQL has them
-	rows      [][]driver.Value
+	rows      block
 	bytes     int64 // of rows, for Usage
 	done      chan error
 }

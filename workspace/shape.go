@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -96,7 +95,7 @@ type shaper struct {
 	// once are hashes of shapes seen once, each in its place until another comes.
 	once *[4096]uint64
 	// known are the shapes seen again, older those before there were too many.
-	known, older map[string]driver.Value
+	known, older map[string]string
 }
 
 // maxKnown is how many shapes a shaper keeps, twice over. With more of them
@@ -105,28 +104,22 @@ const maxKnown = 4096
 
 func newShaper() *shaper { return &shaper{seed: maphash.MakeSeed()} }
 
-// fill sets the shapes of rows, the last of their values; their text is at the
-// given position.
-func (s *shaper) fill(rows [][]driver.Value, text int) {
+// shapes returns the shapes of texts.
+func (s *shaper) shapes(texts []string) column {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, row := range rows {
-		shape := noText
-		if t, ok := row[text].(string); ok {
-			shape = s.shape(t)
-		}
-		row[len(row)-1] = shape
+	c := newColumn(kql.String, len(texts))
+	for _, t := range texts {
+		c.texts = append(c.texts, s.shape(t))
 	}
+	return c
 }
 
-// noText is what rows without a shape, or without addresses, hold.
-var noText driver.Value = ""
-
 // shape returns the shape of text, or "" for one that has none or a new one.
-func (s *shaper) shape(text string) driver.Value {
+func (s *shaper) shape(text string) string {
 	var ok bool
 	if s.buf, ok = kql.AppendShape(s.buf[:0], text); !ok {
-		return noText
+		return ""
 	}
 	if v, ok := s.known[string(s.buf)]; ok {
 		return v
@@ -139,13 +132,13 @@ func (s *shaper) shape(text string) driver.Value {
 		}
 		if seen := &s.once[h%uint64(len(s.once))]; *seen != h {
 			*seen = h
-			return noText
+			return ""
 		}
 		v = string(s.buf)
 	}
 	if len(s.known) >= maxKnown || s.known == nil {
-		s.known, s.older = map[string]driver.Value{}, s.known
+		s.known, s.older = map[string]string{}, s.known
 	}
-	s.known[v.(string)] = v
+	s.known[v] = v
 	return v
 }

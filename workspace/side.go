@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/duckdb/duckdb-go/v2"
 	"github.com/google/uuid"
 
 	"picket"
@@ -28,48 +26,59 @@ func (db *DB) AddSide(ctx context.Context, columns []kql.Column, rows [][]any) (
 		return "", picket.Errorf(picket.Invalid, "a table needs a column")
 	}
 	t := &kql.Table{Name: sidePrefix + strings.ReplaceAll(uuid.NewString(), "-", ""), Columns: columns}
-	values := make([][]driver.Value, len(rows))
+	b := block{names: kql.Identifiers(columns), rows: len(rows)}
+	for _, c := range columns {
+		b.columns = append(b.columns, newColumn(c.Type, len(rows)))
+	}
 	for i, row := range rows {
-		if values[i], err = sideRow(columns, row); err != nil {
-			return "", picket.Errorf(picket.Invalid, "row %d: %w", i+1, err)
+		if len(row) != len(columns) {
+			return "", picket.Errorf(picket.Invalid, "row %d has %d values for %d columns", i+1, len(row), len(columns))
+		}
+		for j, v := range row {
+			if v, err = sideValue(v, columns[j].Type); err != nil {
+				return "", picket.Errorf(picket.Invalid, "row %d, column %s: %w", i+1, columns[j].Name, err)
+			}
+			b.columns[j].add(v)
 		}
 	}
-	if err := db.send(ctx, request{side: t, rows: values}); err != nil {
+	if err := db.send(ctx, request{side: t, rows: b}); err != nil {
 		return "", err
 	}
 	return t.Name, nil
 }
 
-// sideRow turns a row into what DuckDB holds.
-func sideRow(columns []kql.Column, row []any) ([]driver.Value, error) {
-	if len(row) != len(columns) {
-		return nil, fmt.Errorf("it has %d values for %d columns", len(row), len(columns))
-	}
-	out := make([]driver.Value, len(row))
-	for i, v := range row {
-		var err error
-		switch x := v.(type) {
-		case nil:
-			if columns[i].Type == kql.String {
-				out[i] = ""
-			}
-			continue
-		case int64:
-			if out[i] = x; columns[i].Type == kql.Int {
-				out[i] = int32(x)
-			}
-		case string:
-			if out[i] = cleanText(x); columns[i].Type == kql.Dynamic {
-				out[i], err = dynamic(json.RawMessage(x))
-			}
-		default:
-			out[i] = x
+// sideValue turns a value of a result into what DuckDB holds for type t.
+func sideValue(v any, t kql.Type) (driver.Value, error) {
+	switch x := v.(type) {
+	case nil:
+		if t == kql.String {
+			return "", nil
 		}
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", columns[i].Name, err)
+		return nil, nil
+	case int64:
+		switch t {
+		case kql.Int, kql.Long, kql.DateTime, kql.TimeSpan:
+			return x, nil
+		case kql.Real:
+			return float64(x), nil
+		}
+	case float64:
+		if t == kql.Real {
+			return x, nil
+		}
+	case bool:
+		if t == kql.Bool {
+			return x, nil
+		}
+	case string:
+		switch t {
+		case kql.String, kql.Guid, kql.Decimal:
+			return cleanText(x), nil
+		case kql.Dynamic:
+			return dynamic(json.RawMessage(x))
 		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("a %T does not fit type %s", v, t)
 }
 
 // DropSide removes a side table. One that is not there is no error.
@@ -92,7 +101,7 @@ func (db *DB) Sides() []string {
 }
 
 // addSide makes and fills a side table in one transaction.
-func (w *writer) addSide(t kql.Table, rows [][]driver.Value) (err error) {
+func (w *writer) addSide(t kql.Table, rows *block) (err error) {
 	if err := exec(w.conn, "BEGIN"); err != nil {
 		return err
 	}
@@ -101,11 +110,10 @@ func (w *writer) addSide(t kql.Table, rows [][]driver.Value) (err error) {
 			err = errors.Join(fmt.Errorf("make a table: %w", err), exec(w.conn, "ROLLBACK"))
 		}
 	}()
-	ids := kql.Identifiers(t.Columns)
-	defs := make([]string, len(ids))
+	defs := make([]string, len(rows.names))
 	var args []driver.NamedValue
 	for i, c := range t.Columns {
-		defs[i] = quote(ids[i]) + " " + c.Type.SQL()
+		defs[i] = quote(rows.names[i]) + " " + c.Type.SQL()
 		for _, v := range []any{t.Name, int64(i), c.Name, c.Type.String()} {
 			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
 		}
@@ -117,7 +125,7 @@ func (w *writer) addSide(t kql.Table, rows [][]driver.Value) (err error) {
 	if err := exec(w.conn, `INSERT INTO "$column" VALUES `+places, args...); err != nil {
 		return err
 	}
-	if err := w.fill(t, rows); err != nil {
+	if err := appendTo(w.conn, t.Name, rows); err != nil {
 		return err
 	}
 	if err := exec(w.conn, "COMMIT"); err != nil {
@@ -127,24 +135,6 @@ func (w *writer) addSide(t kql.Table, rows [][]driver.Value) (err error) {
 	defer w.db.mu.Unlock()
 	w.db.sides[t.Name] = &t
 	return nil
-}
-
-// fill appends rows to a new table.
-func (w *writer) fill(t kql.Table, rows [][]driver.Value) error {
-	columns := slices.Clone(t.Columns)
-	for i, id := range kql.Identifiers(t.Columns) {
-		columns[i].Name = id
-	}
-	a, err := textAppender(w.conn, t.Name, columns)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if err := a.AppendRow(row...); err != nil {
-			return errors.Join(err, a.Clear(), a.Close())
-		}
-	}
-	return a.Close()
 }
 
 // dropSide removes a side table.
@@ -167,26 +157,4 @@ func (w *writer) dropSide(name string) (err error) {
 		return err
 	}
 	return exec(w.conn, "COMMIT")
-}
-
-// textAppender returns an appender that gives DuckDB text for the columns whose
-// types the driver would encode anew. The columns have their names in SQL.
-func textAppender(conn driver.Conn, table string, columns []kql.Column) (*duckdb.Appender, error) {
-	kinds := map[kql.Type]duckdb.Type{kql.Bool: duckdb.TYPE_BOOLEAN, kql.Int: duckdb.TYPE_INTEGER, kql.Long: duckdb.TYPE_BIGINT,
-		kql.Real: duckdb.TYPE_DOUBLE, kql.DateTime: duckdb.TYPE_BIGINT, kql.TimeSpan: duckdb.TYPE_BIGINT}
-	var types []duckdb.TypeInfo
-	var names []string
-	for _, c := range columns {
-		names = append(names, quote(c.Name))
-		kind, ok := kinds[c.Type]
-		if !ok {
-			kind = duckdb.TYPE_VARCHAR
-		}
-		info, err := duckdb.NewTypeInfo(kind)
-		if err != nil {
-			return nil, err
-		}
-		types = append(types, info)
-	}
-	return duckdb.NewQueryAppender(conn, "INSERT INTO "+quote(table)+" ("+strings.Join(names, ", ")+") SELECT * FROM appended_data", "", types, nil)
 }

@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"strings"
 	"time"
@@ -14,15 +13,15 @@ import (
 // as many rows as it was written in.
 const createUsage = `CREATE TABLE IF NOT EXISTS "$usage" (table_name VARCHAR, hour BIGINT, bytes BIGINT)`
 
-// sizeOf is what a value counts in Usage: a text its bytes, others 8, nothing 0.
-func sizeOf(v driver.Value) int64 {
-	switch x := v.(type) {
-	case nil:
-		return 0
-	case string:
-		return int64(len(x))
+// size is what the values count in Usage: a text its bytes, others 8, nothing 0.
+func (c *column) size() (n int64) {
+	for _, s := range c.texts {
+		n += int64(len(s))
 	}
-	return 8
+	if c.texts == nil {
+		n = 8 * int64(len(c.numbers)-len(c.nulls))
+	}
+	return n
 }
 
 // usage is what was appended and is not yet in the table $usage: at the most that
@@ -58,16 +57,17 @@ func (w *writer) flushUsage() error {
 	if len(w.usage.bytes) == 0 {
 		return nil
 	}
-	a, err := w.appender(appenderKey{table: "$usage"}, nil)
-	if err != nil {
-		return err
-	}
+	b := block{columns: []column{newColumn(kql.String, 0), newColumn(kql.Long, 0), newColumn(kql.Long, 0)}, rows: len(w.usage.bytes)}
 	for key, n := range w.usage.bytes {
-		if err := a.AppendRow(key.table, key.hour, n); err != nil {
-			return w.abort(err, false)
-		}
+		b.columns[0].add(key.table)
+		b.columns[1].add(key.hour)
+		b.columns[2].add(n)
 	}
-	if err := a.Flush(); err != nil {
+	key := appenderKey{table: "$usage"}
+	if err := w.put(key, &b); err != nil {
+		return w.abort(err, false)
+	}
+	if err := w.appenders[key].flush(); err != nil {
 		return w.abort(err, false)
 	}
 	clear(w.usage.bytes)

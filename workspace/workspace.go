@@ -207,7 +207,7 @@ func (db *DB) open(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: db, conn: conn, appenders: map[appenderKey]*duckdb.Appender{}, recent: recent{seen: map[string]bool{}}}
+	w := &writer{db: db, conn: conn, appenders: map[appenderKey]*appender{}, recent: recent{seen: map[string]bool{}}}
 	go w.run()
 	if o.NoBuiltin {
 		return nil

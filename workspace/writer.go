@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/duckdb/duckdb-go/v2"
-
 	"picket"
 	"picket/kql"
 )
@@ -29,7 +27,7 @@ const maxAppenders = 32
 type writer struct {
 	db        *DB
 	conn      driver.Conn
-	appenders map[appenderKey]*duckdb.Appender
+	appenders map[appenderKey]*appender
 	recent    recent
 	usage     usage
 }
@@ -93,14 +91,14 @@ func (w *writer) serve(r request) {
 // another kind ends the group and is returned as next.
 func (w *writer) gather(r request) (group []request, next *request) {
 	group = []request{r}
-	for n := len(r.rows); n < maxGroup; {
+	for n := r.rows.rows; n < maxGroup; {
 		select {
 		case q := <-w.db.requests:
 			if !q.append() {
 				return group, &q
 			}
 			group = append(group, q)
-			n += len(q.rows)
+			n += q.rows.rows
 		default:
 			return group, nil
 		}
@@ -120,11 +118,11 @@ func (w *writer) remember(table, id string) (bool, error) {
 	return n == 1, err
 }
 
-func (w *writer) appender(key appenderKey, columns []string) (*duckdb.Appender, error) {
+func (w *writer) appender(key appenderKey, columns []string) (*appender, error) {
 	if a := w.appenders[key]; a != nil {
 		return a, nil
 	}
-	a, err := w.newAppender(key.table, columns)
+	a, err := newAppender(w.conn, key.table, columns)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", key.table, err)
 	}
@@ -132,35 +130,9 @@ func (w *writer) appender(key appenderKey, columns []string) (*duckdb.Appender, 
 	return a, nil
 }
 
-// newAppender returns an appender of rows of the given columns; nil are all. The driver
-// encodes what goes to a JSON column again, and writes < as \u003c, which no
-// query would find: such columns are given text, which DuckDB reads as JSON.
-func (w *writer) newAppender(table string, columns []string) (*duckdb.Appender, error) {
-	if columns == nil {
-		return duckdb.NewAppenderFromConn(w.conn, "", table)
-	}
-	t, ok := w.db.Table(table)
-	if !ok {
-		return nil, fmt.Errorf("there is no table %s", table)
-	}
-	kinds := map[string]kql.Type{kql.IngestionTime: kql.Long, kql.Addresses: kql.String, kql.Shape: kql.String}
-	for i, id := range kql.Identifiers(t.Columns) {
-		kinds[id] = t.Columns[i].Type
-	}
-	list := make([]kql.Column, len(columns))
-	for i, id := range columns {
-		list[i] = kql.Column{Name: id, Type: kinds[id]}
-	}
-	if slices.ContainsFunc(list, func(c kql.Column) bool { return c.Type == kql.Dynamic }) {
-		return textAppender(w.conn, table, list)
-	}
-	return duckdb.NewAppenderWithColumns(w.conn, "", "", table, columns)
-}
-
 func (w *writer) dropAppenders() {
 	for name, a := range w.appenders {
-		_ = a.Clear()
-		_ = a.Close()
+		a.close()
 		delete(w.appenders, name)
 	}
 }
@@ -171,7 +143,7 @@ func (w *writer) change(r request) error {
 	case r.create != nil:
 		return w.create(*r.create)
 	case r.side != nil:
-		return w.addSide(*r.side, r.rows)
+		return w.addSide(*r.side, &r.rows)
 	case r.sql != nil:
 		return errors.Join(w.flushUsage(), w.together(r.sql))
 	}
@@ -259,21 +231,19 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 			}
 		}
 	}
-	columns, err := duckdb.NewAppenderFromConn(w.conn, "", "$column")
-	if err != nil {
-		return err
-	}
+	added := block{columns: []column{newColumn(kql.String, 0), newColumn(kql.Int, 0), newColumn(kql.String, 0), newColumn(kql.String, 0)}}
 	for i, c := range t.Columns[from:] {
 		if exists {
 			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), w.db.columnSQL(t, c))); err != nil {
-				return errors.Join(err, columns.Close())
+				return err
 			}
 		}
-		if err := columns.AppendRow(t.Name, int32(from+i), c.Name, c.Type.String()); err != nil {
-			return errors.Join(err, columns.Close())
+		for j, v := range []driver.Value{t.Name, int64(from + i), c.Name, c.Type.String()} {
+			added.columns[j].add(v)
 		}
+		added.rows++
 	}
-	if err := columns.Close(); err != nil {
+	if err := appendTo(w.conn, "$column", &added); err != nil {
 		return err
 	}
 	return exec(w.conn, "COMMIT")
