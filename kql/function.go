@@ -12,14 +12,14 @@ type expr struct {
 	lit any  // the Go value when it is a constant: bool, int64, float64, string, Ticks (int64), or a Type for typeof(T); nil otherwise
 	dyn Type // for Dynamic, the element type when known from the value's making, else Unknown
 
-	base, path string // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
-	bound      int64  // for a long, what its absolute value cannot exceed; 0 when that is not known
-	unnamed    bool   // the name that the expression implies is that of a column that is not there
-	bytes      int64  // for a text or a dynamic value, how long it may be, see size
-	shaped     string // for a text whose shape is at hand, the column's SQL: what is computed from it has none
-	addresses  string // for the addresses of a row, the SQL of the Addresses column
-	window     bool   // it holds a window function, so it cannot stand in WHERE or inside another
-	scaled     bool   // for a decimal, it is divided by 10^16, see keepsScale
+	base, path string          // for Dynamic member access: the SQL of the value it began with, and the JSON path below it
+	bound      int64           // for a long, what its absolute value cannot exceed; 0 when that is not known
+	unnamed    bool            // the name that the expression implies is that of a column that is not there
+	bytes      int64           // for a text or a dynamic value, how long it may be, see size
+	shaped     string          // for a text whose shape is at hand, the column's SQL: what is computed from it has none
+	addresses  *addressColumns // for the addresses of a row, where they stand
+	window     bool            // it holds a window function, so it cannot stand in WHERE or inside another
+	scaled     bool            // for a decimal, it is divided by 10^16, see keepsScale
 }
 
 // A function is a scalar function or an aggregate of KQL. Only what stands in

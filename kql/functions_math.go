@@ -209,8 +209,8 @@ func conditionFunctions() []function {
 		}, Unknown).more(1).as(commonTypeOf)),
 		fn("not", tpl(Bool, "(NOT $1)", Bool), tpl(Bool, "($1 = 0)", Long)),
 		fn("isnull", tpl(Bool, "($1 IS NULL)", String), low(Bool, func(c *call) (string, error) {
-			if col := c.args[0].addresses; col != "" { // no array has to be made
-				return "(" + col + " IS NULL)", nil
+			if cols := c.args[0].addresses; cols != nil { // no array has to be made
+				return "(" + cols.others + " IS NULL)", nil
 			}
 			return "(" + c.args[0].sql + " IS NULL)", nil
 		}, Unknown)),

@@ -228,7 +228,7 @@ func (b *binder) unite(list []source, inner bool, with string) *relation {
 	b.ctes[len(b.ctes)-1].late = func(read identifiers) string { return b.unionSQL(u, arms, read) }
 	out := &relation{from: from, cols: u.cols, cheap: cheap}
 	for _, h := range u.hidden {
-		out.hidden, out.addressed = out.hidden || h == ingestionTime, out.addressed || h == addresses
+		out.hidden, out.addressed = out.hidden || h == ingestionTime, out.addressed || h == addresses[0]
 	}
 	if b.opt.Open {
 		for _, s := range list {

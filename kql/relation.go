@@ -31,7 +31,7 @@ type relation struct {
 	cols   []column // the visible ones
 	hidden bool     // it carries the IngestionTime column
 	shaped bool     // it carries the Shape column
-	// addressed says that it carries the Addresses column.
+	// addressed says that it carries the columns of addresses.
 	addressed bool
 	// splits says that filters may treat rows with and without a shape apart: only
 	// row-wise work lies between it and a stored table, and its rows have no order.
@@ -149,7 +149,9 @@ func (r *relation) hiddenList() string {
 		s += ", " + quoteIdent(Shape)
 	}
 	if r.addressed {
-		s += ", " + quoteIdent(Addresses)
+		for _, c := range addresses {
+			s += ", " + c.ref()
+		}
 	}
 	if r.open != nil {
 		s += ", " + quoteIdent(r.open.id)

@@ -69,11 +69,17 @@ type Column struct {
 // which ingestion_time() is answered.
 const IngestionTime = "$ingestion_time"
 
-// Addresses is the hidden column of a table whose [Table.Addressed] is set: the IP
-// addresses and networks in the texts of the row, each once, as [netip.Addr] writes
-// them, with a space before, between and behind. It is "" for a row that has none, and
-// NULL for one in which nobody has looked for any.
-const Addresses = "$addresses"
+// The hidden columns of a table whose [Table.Addressed] is set: the IP addresses and
+// networks in the texts of the row, each once. The first two IPv4 addresses are
+// numbers, which cost a tenth of a text to store and to search; 0 is none. Addresses has
+// the others, as [netip.Addr] writes them, with a space before, between and behind. It is
+// "" for a row with none, and NULL for one in which nobody has looked for any. Rows
+// of an older Picket have all of theirs there, and NULL for the numbers.
+const (
+	Addresses     = "$addresses"
+	FirstAddress  = "$address_1"
+	SecondAddress = "$address_2"
+)
 
 // Table is what a [Catalog] knows of a table.
 type Table struct {
@@ -82,7 +88,7 @@ type Table struct {
 	Hidden  bool     // whether the table has the IngestionTime column
 	Shaped  string   // the string column whose shapes the table has in Shape, or ""
 
-	Addressed bool // whether the table has the Addresses column
+	Addressed bool // whether the table has the columns of addresses
 }
 
 // Catalog tells which tables exist.

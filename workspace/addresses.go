@@ -2,7 +2,7 @@ package workspace
 
 import (
 	"bytes"
-	"net/netip"
+	"encoding/binary"
 	"strings"
 	"sync"
 
@@ -14,16 +14,21 @@ import (
 // the texts of many rows at a time, since to begin with a text costs as much as to
 // look at some hundred bytes.
 type finder struct {
-	text  []byte // of some rows, a line for each value
-	ends  []int  // of each row in text
-	found []address.Match
-	buf   []byte
+	text   []byte // of some rows, a line for each value
+	ends   []int  // of each row in text
+	found  []address.Match
+	others []address.Match // of a row, those that are stored as text
+	buf    []byte
 	// known are texts of addresses as they are stored: most rows have those of a
 	// row before.
 	known map[string]string
-	// alone are those of rows with one address.
-	alone map[netip.Addr]string
 }
+
+// addressColumns are the hidden columns of what is found.
+var addressColumns = []kql.Column{{Name: kql.FirstAddress, Type: kql.Long}, {Name: kql.SecondAddress, Type: kql.Long}, {Name: kql.Addresses, Type: kql.String}}
+
+// addresses are the values of addressColumns.
+type addresses struct{ first, second, others column }
 
 const (
 	// findSize is how much text is looked at together: it stays in the processor's
@@ -38,10 +43,10 @@ const (
 	shortText = 24
 )
 
-var finders = sync.Pool{New: func() any { return &finder{known: map[string]string{}, alone: map[netip.Addr]string{}} }}
+var finders = sync.Pool{New: func() any { return &finder{known: map[string]string{}} }}
 
 // findAddresses returns the addresses of n rows with these columns.
-func findAddresses(columns []column, n int) column {
+func findAddresses(columns []column, n int) addresses {
 	var texts [][]string
 	for _, c := range columns {
 		if c.texts != nil {
@@ -50,7 +55,7 @@ func findAddresses(columns []column, n int) column {
 	}
 	f := finders.Get().(*finder)
 	defer finders.Put(f)
-	found := newColumn(kql.String, n)
+	found := addresses{newColumn(kql.Long, n), newColumn(kql.Long, n), newColumn(kql.String, n)}
 	for row := 0; row < n; {
 		f.text, f.ends = f.text[:0], f.ends[:0]
 		for ; row < n && len(f.text) < findSize; row++ {
@@ -61,7 +66,7 @@ func findAddresses(columns []column, n int) column {
 			}
 			f.ends = append(f.ends, len(f.text))
 		}
-		found.texts = f.append(found.texts)
+		f.appendTo(&found)
 	}
 	if cap(f.text) > 4*findSize { // of rows as long as few are
 		f.text = nil
@@ -74,37 +79,52 @@ func mayHoldAddress(s string) bool {
 	return len(s) > shortText || strings.IndexByte(s, '.') >= 0 || strings.IndexByte(s, ':') >= 0
 }
 
-// append appends the addresses of the rows whose texts are f's.
-func (f *finder) append(to []string) []string {
+// appendTo appends the addresses of the rows whose texts are f's.
+func (f *finder) appendTo(to *addresses) {
 	f.found = address.Append(f.found[:0], f.text, address.Options{})
 	rest := f.found
 	for _, end := range f.ends {
-		n := 0
-		for n < len(rest) && rest[n].Start < end {
-			n++
+		var first, second int64
+		f.others = f.others[:0]
+		for ; len(rest) > 0 && rest[0].Start < end; rest = rest[1:] {
+			switch n := number(rest[0]); {
+			case n == 0:
+				f.others = append(f.others, rest[0])
+			case first == 0:
+				first = n
+			case n == first || n == second:
+			case second == 0:
+				second = n
+			default:
+				f.others = append(f.others, rest[0])
+			}
 		}
-		to = append(to, f.stored(rest[:n]))
-		rest = rest[n:]
+		to.first.numbers = append(to.first.numbers, first)
+		to.second.numbers = append(to.second.numbers, second)
+		to.others.texts = append(to.others.texts, f.stored())
 	}
-	return to
 }
 
-// stored is what a row with these addresses holds.
-func (f *finder) stored(found []address.Match) string {
-	alone := len(found) == 1 && found[0].Bits < 0
-	if len(found) == 0 {
+// number is an IPv4 address as a number, 0 for what is none.
+func number(m address.Match) int64 {
+	if !m.Addr.Is4() || m.Bits >= 0 && m.Bits < 32 {
+		return 0
+	}
+	four := m.Addr.As4()
+	return int64(binary.BigEndian.Uint32(four[:]))
+}
+
+// stored is the text of the others, each once.
+func (f *finder) stored() string {
+	if len(f.others) == 0 {
 		return ""
-	} else if alone {
-		if v, ok := f.alone[found[0].Addr]; ok {
-			return v
-		}
 	}
 	f.buf = append(f.buf[:0], ' ')
 	var many map[address.Match]bool
-	if len(found) > 16 { // not to compare each with every other
+	if len(f.others) > 16 { // not to compare each with every other
 		many = map[address.Match]bool{}
 	}
-	for _, m := range found {
+	for _, m := range f.others {
 		start := len(f.buf)
 		if m.Bits >= 0 && int(m.Bits) < m.Addr.BitLen() {
 			f.buf = m.Prefix().AppendTo(f.buf)
@@ -121,22 +141,14 @@ func (f *finder) stored(found []address.Match) string {
 		}
 	}
 	v, ok := f.known[string(f.buf)]
-	if !ok {
-		if v = string(f.buf); len(v) > longestKept {
-			return v
-		}
-		keep(f.known, v, v)
+	if ok {
+		return v
 	}
-	if alone {
-		keep(f.alone, found[0].Addr, v)
+	if v = string(f.buf); len(v) <= longestKept {
+		if len(f.known) >= maxAddresses {
+			clear(f.known)
+		}
+		f.known[v] = v
 	}
 	return v
-}
-
-// keep adds to what is known, of which there are not too many.
-func keep[K comparable](known map[K]string, k K, v string) {
-	if len(known) >= maxAddresses {
-		clear(known)
-	}
-	known[k] = v
 }

@@ -28,6 +28,7 @@ func addressTables(t *testing.T, path string) *DB {
 		{3, nil, nil, map[string]any{"peer": []any{"::ffff:203.0.113.8", "10.1.0.0/16"}, "m": "a\n203.0.113.9"}},
 		{4, "203.0.113.70", strings.Join(many, " "), nil},
 		{5, "version", " 203.0.113.77", nil}, // the texts are not one
+		{6, "255.255.255.255", "0.0.0.0 128.0.0.1 128.0.0.1 255.255.255.255", nil},
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +46,14 @@ func TestAddressesOfRows(t *testing.T) {
 		{`Flow_CL | where N == 2 | project a = ip_addresses(), array_length(ip_addresses()), isnull(ip_addresses())`, `[[] 0 false]`},
 		{`Flow_CL | where N == 3 | extend x = 1 | project-away Text | project ip_addresses()`, `[["203.0.113.9","203.0.113.8","10.1.0.0/16"]]`},
 		{`Flow_CL | where N == 4 | project ip_addresses()`, `[["203.0.113.70",` + strings.Join(all, ",") + `]]`},
+		{`Flow_CL | where set_has_element(ip_addresses(), "198.51.100.0") and set_has_element(ip_addresses(), "198.51.100.1") | project N`, `[4]`},
+		{`Flow_CL | where set_has_element(ip_addresses(), "0.0.0.0") or set_has_element(ip_addresses(), "255.255.255.255") | project N`, `[6]`},
+		{`Flow_CL | where N == 6 | project ip_addresses()`, `[["255.255.255.255","128.0.0.1","0.0.0.0"]]`},
 		{`Flow_CL | where N == 5 | project ip_addresses()`, `[["203.0.113.77"]]`},
 		{`Flow_CL | where set_has_element(ip_addresses(), "203.0.113.7") | project N`, `[1]`},
 		{`Flow_CL | where set_has_element(ip_addresses(), "10.1.0.0/16") | sort by N | project N`, `[3]`},
 		{`Flow_CL | where set_has_element(ip_addresses(), "203.0.113.7 2001:db8::1") or set_has_element(ip_addresses(), "") | count`, `[0]`},
-		{`Flow_CL | where not(set_has_element(ip_addresses(), "203.0.113.7")) | summarize dcount(N)`, `[4]`},
+		{`Flow_CL | where not(set_has_element(ip_addresses(), "203.0.113.7")) | summarize dcount(N)`, `[5]`},
 		{`union withsource=T Flow_CL, Syslog | where set_has_element(ip_addresses(), "203.0.113.7") | project T, N`, `[Flow_CL 1]`},
 		{`union Flow_CL, (print N = 9) | where isnull(ip_addresses()) | project N`, `[9]`},
 		{`union * | where set_has_element(ip_addresses(), "203.0.113.77") | project N`, `[5]`},
@@ -99,9 +103,15 @@ func TestAddressesOfOldTables(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspace.duckdb")
 	db := addressTables(t, path)
 	for _, table := range db.Tables() {
-		if _, err := db.pool.Exec("ALTER TABLE " + quote(table) + ` DROP COLUMN "$addresses"`); err != nil {
-			t.Fatal(err)
+		for _, c := range addressColumns {
+			if _, err := db.pool.Exec("ALTER TABLE " + quote(table) + " DROP COLUMN " + quote(c.Name)); err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+	// One that had them all as text, a column of its own:
+	if _, err := db.pool.Exec(`ALTER TABLE "Flow_CL" ADD COLUMN "$addresses" VARCHAR; UPDATE "Flow_CL" SET "$addresses" = ' 203.0.113.7 203.0.113.8 2001:db8::1 ' WHERE N = 1`); err != nil {
+		t.Fatal(err)
 	}
 	for range 2 {
 		if err := db.Close(); err != nil {
@@ -109,12 +119,15 @@ func TestAddressesOfOldTables(t *testing.T) {
 		}
 		db = open(t, path, Options{})
 	}
-	if err := db.Append(t.Context(), picket.Batch{Table: "Flow_CL", Columns: []string{"N", "Source"}, Rows: [][]any{{6, "203.0.113.7"}, {7, "x"}}}); err != nil {
+	if err := db.Append(t.Context(), picket.Batch{Table: "Flow_CL", Columns: []string{"N", "Source"}, Rows: [][]any{{16, "203.0.113.7"}, {17, "x"}}}); err != nil {
 		t.Fatal(err)
 	}
 	rows := query(t, db, `Flow_CL | summarize countif(isnull(ip_addresses())), countif(set_has_element(ip_addresses(), "203.0.113.7")), countif(array_length(ip_addresses()) == 0)`, kql.Options{})
-	if fmt.Sprint(rows) != "[[5 1 1]]" {
-		t.Errorf("%v rows were not looked at, name the address, name none; want 5, 1, 1", rows)
+	if fmt.Sprint(rows) != "[[5 2 1]]" {
+		t.Errorf("%v rows were not looked at, name the address, name none; want 5, 2, 1", rows)
+	}
+	if rows := query(t, db, `Flow_CL | where N == 1 or N == 16 | sort by N asc | project ip_addresses()`, kql.Options{}); fmt.Sprint(rows) != `[[["203.0.113.7","203.0.113.8","2001:db8::1"]] [["203.0.113.7"]]]` {
+		t.Errorf("of the older Picket and of this: %v", rows)
 	}
 	if err := db.CreateTable(t.Context(), kql.Table{Name: "Flow_CL", Columns: []kql.Column{{Name: "More_CF", Type: kql.String}}}); err != nil {
 		t.Fatal(err)
@@ -122,7 +135,7 @@ func TestAddressesOfOldTables(t *testing.T) {
 	if err := db.Append(t.Context(), picket.Batch{Table: "Flow_CL", Columns: []string{"More_CF"}, Rows: [][]any{{"203.0.113.7"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if rows := query(t, db, `Flow_CL | where set_has_element(ip_addresses(), "203.0.113.7") | count`, kql.Options{}); fmt.Sprint(rows) != "[[2]]" {
+	if rows := query(t, db, `Flow_CL | where set_has_element(ip_addresses(), "203.0.113.7") | count`, kql.Options{}); fmt.Sprint(rows) != "[[3]]" {
 		t.Errorf("with a further column: %v", rows)
 	}
 }

@@ -56,23 +56,25 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 		}
 		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
 	}
-	return errors.Join(rows.Err(), db.setDefaults(ctx))
+	return errors.Join(rows.Err(), db.upgrade(ctx))
 }
 
-// setDefaults gives the columns that the workspace itself fills their defaults,
-// in tables that were made by a Picket that wrote them with every row, and the
-// column of addresses to those of a Picket that did not look for any.
-func (db *DB) setDefaults(ctx context.Context) error {
+// upgrade brings tables up to date that an older Picket made: one that wrote with
+// every row what is a default now, or that looked for no addresses.
+func (db *DB) upgrade(ctx context.Context) error {
 	if len(db.tables) == 0 {
 		return nil // DuckDB takes milliseconds to say so
 	}
-	defaults, addressed, err := db.defaults(ctx)
+	defaults, err := db.defaults(ctx)
 	if err != nil {
 		return err
 	}
 	for name, t := range db.tables {
-		if t.Hidden && !addressed[name] {
-			if _, err := db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s VARCHAR", quote(name), quote(kql.Addresses))); err != nil {
+		for _, c := range addressColumns {
+			if _, ok := defaults[[2]string{name, c.Name}]; ok || !t.Hidden {
+				continue
+			}
+			if _, err := db.pool.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(name), quote(c.Name), c.Type.SQL())); err != nil {
 				return fmt.Errorf("table %s: %w", name, err)
 			}
 		}
@@ -94,24 +96,23 @@ func (db *DB) setDefaults(ctx context.Context) error {
 	return nil
 }
 
-// defaults returns the defaults that columns have, by table and column, and which
-// tables have a column of addresses. It asks once: DuckDB is slow to tell.
-func (db *DB) defaults(ctx context.Context) (defaults map[[2]string]string, addressed map[string]bool, err error) {
-	rows, err := db.pool.QueryContext(ctx, "SELECT table_name, column_name, coalesce(column_default, '') FROM duckdb_columns() WHERE column_default IS NOT NULL OR column_name = ?", kql.Addresses)
+// defaults returns the defaults that columns have, by table and column, and "" for
+// columns of addresses. It asks once: DuckDB is slow to tell.
+func (db *DB) defaults(ctx context.Context) (map[[2]string]string, error) {
+	rows, err := db.pool.QueryContext(ctx, "SELECT table_name, column_name, coalesce(column_default, '') FROM duckdb_columns() WHERE column_default IS NOT NULL OR starts_with(column_name, '$address')")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer rows.Close()
-	defaults, addressed = map[[2]string]string{}, map[string]bool{}
+	defaults := map[[2]string]string{}
 	for rows.Next() {
 		var table, column, text string
 		if err := rows.Scan(&table, &column, &text); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		defaults[[2]string{table, column}] = text
-		addressed[table] = addressed[table] || column == kql.Addresses
 	}
-	return defaults, addressed, rows.Err()
+	return defaults, rows.Err()
 }
 
 func (db *DB) createBuiltin(ctx context.Context) error {

@@ -52,7 +52,10 @@ func (db *DB) convert(b picket.Batch) (r request, err error) {
 		r.rows.add(names[len(cells)], now)
 	}
 	if t.Addressed {
-		r.rows.add(kql.Addresses, findAddresses(r.rows.columns, len(b.Rows)))
+		found := findAddresses(r.rows.columns, len(b.Rows))
+		r.rows.add(kql.FirstAddress, found.first)
+		r.rows.add(kql.SecondAddress, found.second)
+		r.rows.add(kql.Addresses, found.others)
 	}
 	if i := slices.Index(b.Columns, t.Shaped); i >= 0 {
 		r.rows.add(kql.Shape, db.shaperOf(b.Table).shapes(cells[i].texts))

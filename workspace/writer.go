@@ -218,7 +218,9 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		for i, c := range t.Columns {
 			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), w.db.columnSQL(t, c))
 		}
-		fmt.Fprintf(&b, ", %s VARCHAR", quote(kql.Addresses))
+		for _, c := range addressColumns {
+			fmt.Fprintf(&b, ", %s %s", quote(c.Name), c.Type.SQL())
+		}
 		if t.Shaped != "" {
 			fmt.Fprintf(&b, ", %s VARCHAR DEFAULT ''", quote(kql.Shape))
 		}
