@@ -1,5 +1,7 @@
 package workspace
 
+import "time"
+
 // checkpointEvery is how many bytes DuckDB's write-ahead log may have. A checkpoint
 // writes the last 122,880 rows of a table anew: with DuckDB's 16 MB, less than half
 // of that many rows of Syslog, each is compressed more than three times over. 64 MB
@@ -13,11 +15,16 @@ const checkpointLate = 8 * checkpointEvery
 
 // checkpoint moves what is in the log to its place in the file, when that is
 // much. It takes half a second or so, and comes after the answer to those who wait for
-// a commit, so that rows are acknowledged, and found, before it.
+// a commit, so that rows are acknowledged, and found, before it. What was written
+// need not stay in memory.
 func (w *writer) checkpoint() {
-	if w.db.disk.path != "" && w.db.disk.logSize() >= checkpointEvery {
+	if w.db.disk.path == "" {
+		return
+	}
+	if w.db.disk.logSize() >= checkpointEvery {
 		w.checkpointNow()
 	}
+	w.db.guard.tidy(time.Now())
 }
 
 // checkpointNow does so at once. What fails leaves the rows where they were: in

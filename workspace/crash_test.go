@@ -33,16 +33,12 @@ func TestMain(m *testing.M) {
 		fmt.Println("error", bareChild(path))
 		return
 	}
-	o := Options{}
-	if start == "steady" {
-		o.Memory = steadyMemory
-	}
-	db, err := Open(path, o)
+	db, err := Open(path, Options{})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	if start == "ingest" || start == "steady" {
+	if start == "ingest" {
 		fmt.Println("error", errors.Join(ingestChild(db), db.Close()))
 		return
 	}

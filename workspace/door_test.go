@@ -57,7 +57,8 @@ func TestDoors(t *testing.T) {
 	}
 	// The wall behind the wall: SQL itself.
 	for _, s := range []string{"SELECT * FROM read_csv('" + secret + "')", "SELECT * FROM '" + secret + "'", "SELECT * FROM glob('/*')", "ATTACH '" + secret + "' AS x", "COPY \"Syslog\" TO '" + secret + "'",
-		"INSTALL httpfs", "LOAD httpfs", "SET enable_external_access = true", "SET lock_configuration = false", "EXPORT DATABASE '" + filepath.Dir(secret) + "'", "SELECT * FROM read_text('/etc/passwd')"} {
+		"INSTALL httpfs", "LOAD httpfs", "SET enable_external_access = true", "SET lock_configuration = false", "RESET lock_configuration", "SET allowed_configs = ['temp_directory']",
+		"SET temp_directory = '" + filepath.Dir(secret) + "'", "SET max_temp_directory_size = '1TB'", "SET allowed_paths = ['" + secret + "']", "SET threads = 64", "EXPORT DATABASE '" + filepath.Dir(secret) + "'", "SELECT * FROM read_text('/etc/passwd')"} {
 		if _, err := db.pool.ExecContext(t.Context(), s); err == nil {
 			t.Errorf("DuckDB does %s", s)
 		}

@@ -236,7 +236,8 @@ func fromDuckDB(col, typ string) (kql.Type, string) {
 const unixEpoch = "621355968000000000"
 
 // closeFileSystem ends SQL's access to files, but for reading those that
-// tables are scanned from.
+// tables are scanned from, and to DuckDB's settings, but for the limit of memory,
+// which is what makes DuckDB give back its cache (see cache).
 func (db *DB) closeFileSystem(ctx context.Context, scanned []string) error {
 	set := func(name, value string) error {
 		if _, err := db.pool.ExecContext(ctx, "SET "+name+" = "+value); err != nil {
@@ -253,5 +254,5 @@ func (db *DB) closeFileSystem(ctx context.Context, scanned []string) error {
 			return err
 		}
 	}
-	return errors.Join(set("enable_external_access", "false"), set("lock_configuration", "true"))
+	return errors.Join(set("enable_external_access", "false"), set("allowed_configs", "['memory_limit']"), set("lock_configuration", "true"))
 }

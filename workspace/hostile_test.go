@@ -124,8 +124,9 @@ func TestMemoryLimit(t *testing.T) {
 
 // The guard stops the query with which the rise began, then the next.
 func TestGuard(t *testing.T) {
-	var used, unused int64 // unused is what Go can give back
-	g := &guard{log: slog.New(slog.DiscardHandler), used: func() int64 { return used + unused }, free: func() { unused = 0 }, limit: 100, full: &atomic.Bool{}, running: map[*tracked]struct{}{}}
+	var used, unused, cached int64 // unused is what Go can give back, cached what DuckDB can
+	g := &guard{log: slog.New(slog.DiscardHandler), used: func() int64 { return used + unused + cached }, free: func() { unused = 0 },
+		trim: func(keep func(int64) int64) int64 { cached = keep(cached); return cached }, limit: 100, full: &atomic.Bool{}, running: map[*tracked]struct{}{}}
 	start := time.Now()
 	var stopped []string
 	add := func(name, caller string, after time.Duration) *tracked {
@@ -148,6 +149,12 @@ func TestGuard(t *testing.T) {
 	if len(stopped) != 0 {
 		t.Fatalf("stopped %v for memory that Go only kept", stopped)
 	}
+	cached = 1000
+	g.look(start.Add(9600 * time.Millisecond))
+	if len(stopped) != 0 || cached != 500 {
+		t.Fatalf("stopped %v for what DuckDB caches, of which %d are left", stopped, cached)
+	}
+	cached = 0
 	used = 101
 	for i := range 3 {
 		g.look(start.Add(10*time.Second + time.Duration(i)*100*time.Millisecond))

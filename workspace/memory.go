@@ -19,7 +19,8 @@ import (
 // itself: when it comes too near the end, the query that ran when the rise
 // began and had started last is stopped, then the next, until there is room.
 // What it cannot stop is what happens within one step of DuckDB, over 2,048
-// rows, such as a text that doubles there.
+// rows, such as a text that doubles there. No query is stopped for what can be
+// had without: Go's memory that is not in use, and DuckDB's cache.
 
 const (
 	// guardEvery is how often the memory is looked at while queries run.
@@ -32,16 +33,20 @@ const (
 
 // guard stops queries when memory runs out.
 type guard struct {
-	log   *slog.Logger
-	used  func() int64 // bytes that the process has
-	free  func()       // gives back to the system what the process does not need
+	log  *slog.Logger
+	used func() int64 // bytes that the process has
+	free func()       // gives back to the system what Go does not need
+	// trim gives back what DuckDB caches beyond keep of it, and returns what is left.
+	trim  func(keep func(cached int64) int64) (left int64)
 	limit int64        // of used, where queries are stopped
 	full  *atomic.Bool // whether the limit is reached
 
-	mu      sync.Mutex
-	running map[*tracked]struct{}
-	calm    time.Time // when used was last below half the limit
-	freed   time.Time // when free was last called
+	mu       sync.Mutex
+	running  map[*tracked]struct{}
+	watching bool      // whether watch runs
+	calm     time.Time // when used was last below half the limit
+	freed    time.Time // when free was last called
+	tidied   time.Time // when trim was last called while no query ran
 }
 
 // tracked is a query that runs.
@@ -76,7 +81,8 @@ func (db *DB) limitMemory(ctx context.Context, share int64, inMemory bool) (*gua
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	return &guard{log: db.log, used: residentBytes, free: debug.FreeOSMemory, limit: share + share/6, full: &db.steps.full, running: map[*tracked]struct{}{}}, nil
+	return &guard{log: db.log, used: residentBytes, free: debug.FreeOSMemory, trim: db.giveBack(&cache{db.pool, share}),
+		limit: share + share/6, full: &db.steps.full, running: map[*tracked]struct{}{}}, nil
 }
 
 // parseBytes reads a size as DuckDB writes it: 18.6 GiB.
@@ -120,12 +126,31 @@ func (g *guard) track(caller string, stop context.CancelCauseFunc) (done func())
 	g.running[q] = struct{}{}
 	if len(g.running) == 1 {
 		g.calm = q.started
+	}
+	if !g.watching { // it looks once more after the last query
+		g.watching = true
 		go g.watch()
 	}
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		delete(g.running, q)
+		g.tidyLocked(time.Now())
+	}
+}
+
+// tidy gives back what DuckDB caches beyond [cacheKept], some of it at a time, if
+// no query runs: one could need more at once than is kept.
+func (g *guard) tidy(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tidyLocked(now)
+}
+
+func (g *guard) tidyLocked(now time.Time) {
+	if len(g.running) == 0 && now.Sub(g.tidied) >= cacheEvery {
+		g.tidied = now
+		g.trim(step)
 	}
 }
 
@@ -140,24 +165,29 @@ func (g *guard) watch() {
 	}
 }
 
-// look stops a query when the memory is used up, and reports whether any runs.
+// look stops a query when the memory is used up, and reports whether any runs:
+// if none does, the watch is over.
 func (g *guard) look(now time.Time) bool {
 	used := g.used()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if used >= g.limit && now.Sub(g.freed) >= freeEvery {
-		// Go keeps what the compiler, answers and other work have left behind: no
-		// query is to be stopped for that.
-		g.freed = now
-		g.free()
-		used = g.used()
+	g.watching = len(g.running) > 0
+	if used >= g.limit {
+		// Go keeps what the compiler, answers and other work have left behind, DuckDB
+		// the blocks that it has read and written: no query is to be stopped for that.
+		if now.Sub(g.freed) >= freeEvery {
+			g.freed = now
+			g.free()
+		}
+		cached := g.trim(half)
+		used = g.used() - cached
 	}
 	g.full.Store(used >= g.limit)
 	if used < g.limit/2 {
 		g.calm = now
 	}
 	if used < g.limit {
-		return len(g.running) > 0
+		return g.watching
 	}
 	var victim *tracked
 	for q := range g.running {
@@ -172,7 +202,7 @@ func (g *guard) look(now time.Time) bool {
 		}
 	}
 	if victim == nil {
-		return len(g.running) > 0
+		return g.watching
 	}
 	victim.stopped = now
 	victim.stop(errMemory)

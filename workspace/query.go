@@ -139,6 +139,7 @@ func (db *DB) Run(ctx context.Context, c Caller, q *kql.Query) (_ *Result, err e
 	untrack := db.guard.track(c.Name, stop)
 	end := func() {
 		cancel()
+		stop(nil) // or the caller's context, which may last for ever, remembers it
 		untrack()
 		leave()
 	}
