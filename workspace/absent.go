@@ -23,8 +23,10 @@ func (db *DB) absentSQL(t kql.Table, c kql.Column) string {
 	return fmt.Sprintf("%s GENERATED ALWAYS AS ('%s')", typ, db.blank(&t, c))
 }
 
-// mayBeAbsent reports whether rows can be without a value in c.
-func mayBeAbsent(c kql.Column) bool { return c.Name != "TimeGenerated" }
+// mayBeAbsent reports whether rows can be without a value in c. A dynamic column is
+// always stored: DuckDB 1.5 cannot replay its log where a table with a generated
+// column of type JSON was altered ("no default database set").
+func mayBeAbsent(c kql.Column) bool { return c.Name != "TimeGenerated" && c.Type != kql.Dynamic }
 
 // absentOf returns the columns of a table that are absent, as SQL has them.
 func (db *DB) absentOf(table string) map[string]bool {
