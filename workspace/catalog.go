@@ -17,6 +17,7 @@ import (
 func (db *DB) loadCatalog(ctx context.Context) error {
 	for _, s := range []string{
 		`CREATE TABLE IF NOT EXISTS "$column" (table_name VARCHAR, ordinal INTEGER, name VARCHAR, type VARCHAR)`,
+		`ALTER TABLE "$column" ADD COLUMN IF NOT EXISTS stored BOOLEAN DEFAULT true`, // an older Picket stored all
 		`CREATE TABLE IF NOT EXISTS "$batch" (table_name VARCHAR, id VARCHAR, seen BIGINT, PRIMARY KEY (table_name, id))`,
 		fmt.Sprintf(`ALTER TABLE "$batch" ADD COLUMN IF NOT EXISTS seen BIGINT DEFAULT %d`, kql.TicksOf(db.now())), // one that an older Picket made
 		createUsage,
@@ -31,14 +32,16 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 	if err := db.pool.QueryRowContext(ctx, `SELECT id FROM "$workspace"`).Scan(&db.id); err != nil {
 		return err
 	}
-	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, name, type FROM "$column" ORDER BY table_name, ordinal`)
+	rows, err := db.pool.QueryContext(ctx, `SELECT table_name, name, type, stored FROM "$column" ORDER BY table_name, ordinal`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	absent := map[string][]int{} // by table, which columns
 	for rows.Next() {
 		var table, name, typ string
-		if err := rows.Scan(&table, &name, &typ); err != nil {
+		var stored bool
+		if err := rows.Scan(&table, &name, &typ, &stored); err != nil {
 			return err
 		}
 		in, side := db.tables, strings.HasPrefix(table, sidePrefix)
@@ -55,6 +58,16 @@ func (db *DB) loadCatalog(ctx context.Context) error {
 			return fmt.Errorf("table %s: column %s has the unknown type %q; was it written by a newer Picket?", table, name, typ)
 		}
 		t.Columns = append(t.Columns, kql.Column{Name: name, Type: ct})
+		if !stored {
+			absent[table] = append(absent[table], len(t.Columns)-1)
+		}
+	}
+	for table, columns := range absent {
+		db.absent[table] = map[string]bool{}
+		ids := kql.Identifiers(db.tables[table].Columns)
+		for _, i := range columns {
+			db.absent[table][ids[i]] = true
+		}
 	}
 	return errors.Join(rows.Err(), db.upgrade(ctx))
 }
@@ -81,7 +94,7 @@ func (db *DB) upgrade(ctx context.Context) error {
 		t.Addressed = t.Hidden
 		for i, id := range kql.Identifiers(t.Columns) {
 			c := t.Columns[i]
-			if !t.Hidden || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
+			if !t.Hidden || db.absent[name][id] || c.Type != kql.String || c.Name != "TenantId" && c.Name != "Type" {
 				continue
 			}
 			want := fmt.Sprintf("'%s'", db.blank(t, c))

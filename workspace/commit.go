@@ -51,19 +51,25 @@ func whole(group []request) bool {
 }
 
 func (w *writer) transaction(group []request) (err error) {
-	alone := whole(group)
+	alone, begun := whole(group), false
 	defer func() {
 		if err != nil {
-			err = w.abort(err, !alone)
+			err = w.abort(err, begun)
 		}
 	}()
 	if len(w.appenders) > maxAppenders {
 		w.dropAppenders()
 	}
+	for _, r := range group {
+		if err := w.store(r.table, r.rows.names); err != nil {
+			return err
+		}
+	}
 	if !alone {
 		if err := exec(w.conn, "BEGIN"); err != nil {
 			return err
 		}
+		begun = true
 	}
 	touched := map[appenderKey]bool{}
 	brief := map[string]bool{} // ephemeral ids of this group

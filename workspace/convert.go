@@ -20,20 +20,20 @@ var background = context.Background()
 
 // convert turns the rows of b into what DuckDB holds. Their columns are the hidden
 // ingestion time first, then those that are given, TimeGenerated, and last what is
-// found in the texts: the row's addresses and the shape of a text. The table's
-// defaults fill the others.
+// found in the texts: the row's addresses and the shape of a text. What the table
+// holds by itself where nothing is given fills the others.
 func (db *DB) convert(b picket.Batch) (r request, err error) {
 	t, ok := db.Table(b.Table)
 	if !ok {
 		return r, picket.Errorf(picket.NotFound, "append: there is no table %s", b.Table)
 	}
-	cells, names, err := db.cellsOf(t, b.Columns, len(b.Rows))
+	cells, err := db.cellsOf(t, b.Columns, len(b.Rows))
 	if err != nil {
 		return r, err
 	}
 	for i, in := range b.Rows {
-		if len(in) != len(cells) {
-			return r, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(cells))
+		if len(in) != len(b.Columns) {
+			return r, picket.Errorf(picket.Invalid, "append: row %d has %d values for %d columns", i+1, len(in), len(b.Columns))
 		}
 		for j, v := range in {
 			if err := cells[j].add(v); err != nil {
@@ -44,12 +44,15 @@ func (db *DB) convert(b picket.Batch) (r request, err error) {
 	r = request{table: b.Table, id: b.ID, ephemeral: b.Ephemeral, rows: block{rows: len(b.Rows)}}
 	now := column{numbers: slices.Repeat([]int64{kql.TicksOf(db.now())}, len(b.Rows))}
 	r.rows.add(kql.IngestionTime, now)
-	for i, c := range cells {
-		r.rows.add(names[i], c.column)
-		r.bytes += c.size()
-	}
-	if len(names) > len(cells) {
-		r.rows.add(names[len(cells)], now)
+	absent := db.absentOf(b.Table)
+	for i := range cells {
+		c := &cells[i]
+		if i >= len(b.Columns) {
+			r.rows.add(c.id, now)
+		} else if c.begun() || !absent[c.id] {
+			r.rows.add(c.id, c.values(len(b.Rows)))
+			r.bytes += c.size()
+		}
 	}
 	if t.Addressed {
 		found := findAddresses(r.rows.columns, len(b.Rows))
@@ -58,36 +61,36 @@ func (db *DB) convert(b picket.Batch) (r request, err error) {
 		r.rows.add(kql.Addresses, found.others)
 	}
 	if i := slices.Index(b.Columns, t.Shaped); i >= 0 {
-		r.rows.add(kql.Shape, db.shaperOf(b.Table).shapes(cells[i].texts))
+		r.rows.add(kql.Shape, db.shaperOf(b.Table).shapes(cells[i].values(len(b.Rows)).texts))
 	}
 	return r, nil
 }
 
-// cellsOf returns what takes n values of each of the named columns, and their names
-// in SQL; TimeGenerated, where the table has it and it is not given, is one more name.
-func (db *DB) cellsOf(t *kql.Table, columns []string, n int) (cells []cell, names []string, err error) {
+// cellsOf returns what takes n values of each of the named columns, and of
+// TimeGenerated, where the table has it and it is not given, behind them.
+func (db *DB) cellsOf(t *kql.Table, columns []string, n int) ([]cell, error) {
 	ids := kql.Identifiers(t.Columns)
 	index := make(map[string]int, len(t.Columns))
 	for i, c := range t.Columns {
 		index[c.Name] = i
 	}
+	cells := make([]cell, 0, len(columns)+1)
 	given := make([]bool, len(t.Columns))
 	for _, name := range columns {
 		i, ok := index[name]
 		if !ok {
-			return nil, nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", t.Name, name)
+			return nil, picket.Errorf(picket.Invalid, "append: table %s has no column %s", t.Name, name)
 		}
 		if given[i] {
-			return nil, nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
+			return nil, picket.Errorf(picket.Invalid, "append: column %s is given twice", name)
 		}
 		given[i] = true
-		names = append(names, ids[i])
-		cells = append(cells, cell{column: newColumn(t.Columns[i].Type, n), kind: t.Columns[i].Type, blank: db.blank(t, t.Columns[i])})
+		cells = append(cells, cell{id: ids[i], kind: t.Columns[i].Type, blank: db.blank(t, t.Columns[i]), room: n})
 	}
 	if i, ok := index["TimeGenerated"]; ok && !given[i] && t.Columns[i].Type == kql.DateTime {
-		names = append(names, ids[i])
+		cells = append(cells, cell{id: ids[i]})
 	}
-	return cells, names, nil
+	return cells, nil
 }
 
 // blank is what a column holds when nothing is given: an empty string, NULL for
@@ -106,12 +109,16 @@ func (db *DB) blank(t *kql.Table, c kql.Column) driver.Value {
 	return ""
 }
 
-// A cell takes the values of one column. A time that repeats, as those of lines
-// that came together do, is converted once.
+// A cell takes the values of one column. It has none of them in memory as long as
+// they are blank: of wide tables most columns are. A time that repeats, as those of
+// lines that came together do, is converted once.
 type cell struct {
 	column
-	kind  kql.Type
-	blank driver.Value // for no value
+	id     string // as SQL has it
+	kind   kql.Type
+	blank  driver.Value // for no value
+	blanks int          // values before the first that is not
+	room   int          // for how many values
 
 	last  time.Time
 	ticks int64 // of last; 0 for none
@@ -121,15 +128,15 @@ type cell struct {
 func (c *cell) add(v any) error {
 	switch x := v.(type) {
 	case nil:
-		c.column.add(c.blank)
+		c.put(c.blank)
 		return nil
 	case string:
-		if c.kind == kql.String && utf8.ValidString(x) {
+		if c.texts != nil && c.kind == kql.String && utf8.ValidString(x) {
 			c.texts = append(c.texts, x)
 			return nil
 		}
 	case time.Time:
-		if c.kind == kql.DateTime && c.ticks != 0 && x == c.last {
+		if c.ticks != 0 && x == c.last {
 			c.numbers = append(c.numbers, c.ticks)
 			return nil
 		}
@@ -138,12 +145,42 @@ func (c *cell) add(v any) error {
 	if err != nil {
 		return err
 	}
-	c.column.add(held)
-	if at, ok := v.(time.Time); ok {
+	c.put(held)
+	if at, ok := v.(time.Time); ok && c.begun() {
 		c.last = at
 		c.ticks, _ = held.(int64)
 	}
 	return nil
+}
+
+// put puts a value as DuckDB holds it behind the others.
+func (c *cell) put(v driver.Value) {
+	if !c.begun() {
+		if v == c.blank {
+			c.blanks++
+			return
+		}
+		c.begin(c.blanks)
+	}
+	c.column.add(v)
+}
+
+// begun reports whether there was a value that is not blank.
+func (c *cell) begun() bool { return c.texts != nil || c.numbers != nil }
+
+func (c *cell) begin(blanks int) {
+	c.column = newColumn(c.kind, c.room)
+	for range blanks {
+		c.column.add(c.blank)
+	}
+}
+
+// values returns the column of n values.
+func (c *cell) values(n int) column {
+	if !c.begun() {
+		c.begin(n)
+	}
+	return c.column
 }
 
 // convertValue turns a Go value into what DuckDB holds for type t.

@@ -13,6 +13,7 @@ type request struct {
 	side      *kql.Table // with rows
 	drop      string     // a side table
 	sql       []string   // statements to run in one transaction
+	writes    []string   // the columns of table that they write, as SQL has them
 	table     string
 	id        string
 	ephemeral bool

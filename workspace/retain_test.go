@@ -2,7 +2,9 @@ package workspace
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +178,15 @@ func TestUsage(t *testing.T) {
 // A table that an older Picket made gets the defaults that rows now rely on.
 func TestOldDefaults(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
-	db := open(t, path, Options{})
+	db := open(t, path, Options{NoBuiltin: true})
+	if err := db.CreateTable(t.Context(), kql.Table{Name: "Syslog", Columns: []kql.Column{{Name: "TenantId", Type: kql.String}, {Name: "TimeGenerated", Type: kql.DateTime},
+		{Name: "SyslogMessage", Type: kql.String}, {Name: "ProcessID", Type: kql.Int}, {Name: "Type", Type: kql.String}}}); err != nil {
+		t.Fatal(err)
+	}
+	// It stored every column.
+	if err := db.send(t.Context(), request{table: "Syslog", writes: slices.Collect(maps.Keys(db.absentOf("Syslog"))), sql: []string{`ALTER TABLE "$column" DROP COLUMN stored`}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range []string{`ALTER TABLE "Syslog" ALTER COLUMN "TenantId" SET DEFAULT ''`, `ALTER TABLE "Syslog" ALTER COLUMN "Type" DROP DEFAULT`,
 		`DROP TABLE "$batch"`, `CREATE TABLE "$batch" (table_name VARCHAR, id VARCHAR, PRIMARY KEY (table_name, id))`, `INSERT INTO "$batch" VALUES ('Syslog', 'old')`} {
 		if _, err := db.pool.Exec(s); err != nil {

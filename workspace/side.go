@@ -122,7 +122,7 @@ func (w *writer) addSide(t kql.Table, rows *block) (err error) {
 		return err
 	}
 	places := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?), ", len(t.Columns)), ", ")
-	if err := exec(w.conn, `INSERT INTO "$column" VALUES `+places, args...); err != nil {
+	if err := exec(w.conn, `INSERT INTO "$column" (table_name, ordinal, name, type) VALUES `+places, args...); err != nil {
 		return err
 	}
 	if err := appendTo(w.conn, t.Name, rows); err != nil {

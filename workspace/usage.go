@@ -91,9 +91,10 @@ func (db *DB) WriteUsage(ctx context.Context) error {
 	if err := db.pool.QueryRowContext(ctx, `SELECT count(*) > 0 FROM "$usage" WHERE hour < ?`, over).Scan(&some); err != nil || !some {
 		return err
 	}
-	return db.send(ctx, request{sql: []string{
-		strings.NewReplacer("{now}", fmt.Sprint(now), "{hour}", fmt.Sprint(ticksOfHour), "{over}", fmt.Sprint(over), "{solution}", usageSolution, "{free}", usageFree, "{time}", quote(kql.IngestionTime)).Replace(
-			`INSERT INTO "Usage" ({time}, TimeGenerated, StartTime, EndTime, DataType, Quantity, QuantityUnit, Solution, IsBillable)
+	writes := []string{"TimeGenerated", "StartTime", "EndTime", "DataType", "Quantity", "QuantityUnit", "Solution", "IsBillable"}
+	return db.send(ctx, request{table: "Usage", writes: writes, sql: []string{
+		strings.NewReplacer("{now}", fmt.Sprint(now), "{hour}", fmt.Sprint(ticksOfHour), "{over}", fmt.Sprint(over), "{solution}", usageSolution, "{free}", usageFree, "{time}", quote(kql.IngestionTime), "{writes}", strings.Join(writes, ", ")).Replace(
+			`INSERT INTO "Usage" ({time}, {writes})
 			SELECT {now}, hour, hour, hour + {hour}, DataType, sum(bytes) / 1e6, 'MBytes', {solution}, NOT ({free})
 			FROM (SELECT table_name AS DataType, hour, bytes FROM "$usage") WHERE hour < {over} GROUP BY DataType, hour ORDER BY hour, DataType`),
 		fmt.Sprintf(`DELETE FROM "$usage" WHERE hour < %d`, over),

@@ -78,7 +78,8 @@ type DB struct {
 
 	mu      sync.RWMutex
 	tables  map[string]*kql.Table
-	shapers map[string]*shaper // of the tables that have shapes
+	shapers map[string]*shaper         // of the tables that have shapes
+	absent  map[string]map[string]bool // by table, the columns that are not stored; see absent.go
 
 	also    map[string]string
 	sides   map[string]*kql.Table
@@ -106,6 +107,7 @@ func Open(path string, o Options) (*DB, error) {
 		limits:    o.Limits,
 		tables:    map[string]*kql.Table{},
 		shapers:   map[string]*shaper{},
+		absent:    map[string]map[string]bool{},
 		also:      o.Also,
 		sides:     map[string]*kql.Table{},
 		retention: o.Retention,

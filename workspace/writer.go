@@ -145,13 +145,16 @@ func (w *writer) change(r request) error {
 	case r.side != nil:
 		return w.addSide(*r.side, &r.rows)
 	case r.sql != nil:
-		return errors.Join(w.flushUsage(), w.together(r.sql))
+		return errors.Join(w.flushUsage(), w.together(r))
 	}
 	return w.dropSide(r.drop)
 }
 
-// together runs statements in one transaction.
-func (w *writer) together(statements []string) (err error) {
+// together runs the statements of r in one transaction.
+func (w *writer) together(r request) (err error) {
+	if err := w.store(r.table, r.writes); err != nil {
+		return err
+	}
 	if err := exec(w.conn, "BEGIN"); err != nil {
 		return err
 	}
@@ -160,7 +163,7 @@ func (w *writer) together(statements []string) (err error) {
 			err = errors.Join(err, exec(w.conn, "ROLLBACK"))
 		}
 	}()
-	for _, s := range statements {
+	for _, s := range r.sql {
 		if err := exec(w.conn, s); err != nil {
 			return err
 		}
@@ -191,6 +194,15 @@ func (w *writer) create(t kql.Table) error {
 	if err := w.createSQL(next, exists, len(next.Columns)-len(add)); err != nil {
 		return fmt.Errorf("create table %s: %w", t.Name, err)
 	}
+	absent := map[string]bool{}
+	if !exists {
+		for i, id := range kql.Identifiers(next.Columns) {
+			if mayBeAbsent(next.Columns[i]) {
+				absent[id] = true
+			}
+		}
+		w.db.setAbsent(t.Name, absent)
+	}
 	w.db.mu.Lock()
 	w.db.tables[t.Name] = &next
 	if next.Shaped != "" && !exists {
@@ -216,7 +228,11 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "CREATE TABLE %s (%s BIGINT", quote(t.Name), quote(kql.IngestionTime))
 		for i, c := range t.Columns {
-			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), w.db.columnSQL(t, c))
+			def := w.db.columnSQL(t, c)
+			if mayBeAbsent(c) {
+				def = w.db.absentSQL(t, c)
+			}
+			fmt.Fprintf(&b, ", %s %s", quote(ids[i]), def)
 		}
 		for _, c := range addressColumns {
 			fmt.Fprintf(&b, ", %s %s", quote(c.Name), c.Type.SQL())
@@ -233,14 +249,15 @@ func (w *writer) createSQL(t kql.Table, exists bool, from int) (err error) {
 			}
 		}
 	}
-	added := block{columns: []column{newColumn(kql.String, 0), newColumn(kql.Int, 0), newColumn(kql.String, 0), newColumn(kql.String, 0)}}
+	added := block{names: []string{"table_name", "ordinal", "name", "type", "stored"},
+		columns: []column{newColumn(kql.String, 0), newColumn(kql.Int, 0), newColumn(kql.String, 0), newColumn(kql.String, 0), newColumn(kql.Bool, 0)}}
 	for i, c := range t.Columns[from:] {
 		if exists {
 			if err := exec(w.conn, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(ids[from+i]), w.db.columnSQL(t, c))); err != nil {
 				return err
 			}
 		}
-		for j, v := range []driver.Value{t.Name, int64(from + i), c.Name, c.Type.String()} {
+		for j, v := range []driver.Value{t.Name, int64(from + i), c.Name, c.Type.String(), exists || !mayBeAbsent(c)} {
 			added.columns[j].add(v)
 		}
 		added.rows++
