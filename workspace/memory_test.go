@@ -223,6 +223,7 @@ func TestGuardWatchesOnce(t *testing.T) {
 		time.Sleep(3 * guardEvery)
 		done()
 		time.Sleep(10 * guardEvery)
+		synctest.Wait()
 		if looks < 3 || looks > 6 {
 			t.Errorf("looked %d times", looks)
 		}
